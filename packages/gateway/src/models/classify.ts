@@ -33,8 +33,9 @@ export function createClassifier(release: Release, deps: PictureTaskDeps, clock:
   if (!release.tasks.includes("classify") || !classScores) {
     return notOffered("cannot classify", release);
   }
-  const scorePictures = createPictureScorer(release, deps);
-  return async (request, call) => {
+  const { tensor: name, filter, holds } = classScores;
+  const output = { name, what: "scores" };
+  return createPictureScorer(release, deps, (request: ClassifyRequest, call) => {
     const selection = selectionFrom(request);
     let known:
       | { readonly outputs: ScoredPicture["outputs"]; readonly scores: Float32Array }
@@ -42,22 +43,22 @@ export function createClassifier(release: Release, deps: PictureTaskDeps, clock:
     // A reply is verified when it comes and read when it is answered: its scores are copied and checked once.
     const scoresOf = (outputs: ScoredPicture["outputs"]) => {
       if (known?.outputs === outputs) return known.scores;
-      const scores = valuesOfPicture(outputs, { name: classScores.tensor, what: "scores" });
+      const scores = valuesOfPicture(outputs, output);
       known = { outputs, scores };
       return scores;
     };
-    return await scorePictures(request, call, {
-      filter: classScores.filter,
+    return {
+      filter,
       verify: scoresOf,
       read: ({ outputs }) => {
         const startedMs = clock.nowMs();
-        const probabilities = classProbabilities(scoresOf(outputs), release, classScores.holds);
+        const probabilities = classProbabilities(scoresOf(outputs), release, holds);
         const labels = topLabels(probabilities, release.labels, selection);
         call.times.add("post", clock.nowMs() - startedMs);
         return labels;
       },
-    });
-  };
+    };
+  });
 }
 
 function selectionFrom(request: ClassifyRequest): TopLabelsOptions {

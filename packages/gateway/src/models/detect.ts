@@ -28,15 +28,14 @@ import { selectedBoxes } from "./ssd/select-boxes.ts";
 export function createDetector(release: Release, deps: PictureTaskDeps, clock: Clock): Detect {
   const { detector } = release;
   if (!release.tasks.includes("detect") || !detector) return notOffered("cannot detect", release);
-  const scorePictures = createPictureScorer(release, deps);
   const { filter, verify, read } = boxReader(release, detector);
-  return async (request, call) => {
+  return createPictureScorer(release, deps, (request: DetectRequest, call) => {
     const selection = selectionFrom(request, release);
     assertResultCount(request, {
       field: "maxDetections",
       perPicture: request.maxDetections && selection.maxDetections,
     });
-    return await scorePictures(request, call, {
+    return {
       filter,
       verify,
       read: (scored) => {
@@ -49,8 +48,8 @@ export function createDetector(release: Release, deps: PictureTaskDeps, clock: C
           image: { width: size.widthPx, height: size.heightPx },
         } satisfies Detections;
       },
-    });
-  };
+    };
+  });
 }
 
 /** Reads boxes from the outputs of one picture. */

@@ -1,5 +1,6 @@
 import {
   type Embed,
+  type EmbedRequest,
   FailedPreconditionError,
   listedNames,
   maxFeaturesPerCall,
@@ -13,13 +14,12 @@ import { createPictureScorer, notOffered, type PictureTaskDeps } from "./score-p
 export function createEmbedder(release: Release, deps: PictureTaskDeps): Embed {
   const { features } = release;
   if (!release.tasks.includes("embed") || !features) return notOffered("cannot embed", release);
-  const scorePictures = createPictureScorer(release, deps);
   const name = features.tensor;
   // A model with one output has class scores in it as likely as features, so only the name counts.
   const values = (tensor: Tensor) =>
     valuesOfPicture(new Map([[name, tensor]]), { name, what: "features" });
-  return async (request, call) => {
-    return await scorePictures(request, call, {
+  return createPictureScorer(release, deps, (request: EmbedRequest) => {
+    return {
       filter: features.filter,
       verify: (outputs) => {
         const tensor = outputs.get(name);
@@ -33,8 +33,8 @@ export function createEmbedder(release: Release, deps: PictureTaskDeps): Embed {
         assertFeatureCount(release, features.length * request.pictures.length);
         return features;
       },
-    });
-  };
+    };
+  });
 }
 
 /** @throws FailedPreconditionError if the pictures of a call have more features than are written in one answer */

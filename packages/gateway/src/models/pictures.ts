@@ -2,8 +2,8 @@ import type { Clock, ModelSpec, RunSmokeTest, ScoringError } from "@tensorgate/c
 import { createDecoderPool, type DecoderOptions, decoderDefaults } from "@tensorgate/imaging";
 import { createGoldenChecks, type VerifiedReplica } from "./golden/golden-checks.ts";
 import { type PictureOptions, pictureDefaults } from "./options.ts";
+import { createPicturePreparer, type PreparePicture } from "./prepare-picture.ts";
 import type { Release } from "./release.ts";
-import { createPicturePreparer, type PreparePicture } from "./score-pictures.ts";
 import { createSmokeTest } from "./smoke-test.ts";
 import type { Snapshot } from "./snapshot.ts";
 

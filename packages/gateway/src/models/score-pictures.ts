@@ -1,7 +1,5 @@
 import {
-  bytesTensor,
   type CallContext,
-  type Clock,
   FailedPreconditionError,
   InvalidRequestError,
   type ModelSpec,
@@ -10,6 +8,7 @@ import {
   type PictureRequest,
   type PictureResponse,
   type PictureResult,
+  type ResolvedRequest,
   type ScoreResolved,
   type ScoreResponse,
   ScoringError,
@@ -17,18 +16,10 @@ import {
   TooLargeError,
   withinRegions,
 } from "@tensorgate/core";
-import {
-  assertPictureWithinLimits,
-  type ConvertInWorker,
-  needsNoConversion,
-  orientedSize,
-  type PictureSize,
-  type PreprocessInWorker,
-  readPictureHeader,
-} from "@tensorgate/imaging";
+import type { PictureSize } from "@tensorgate/imaging";
 import type { PictureOptions } from "./options.ts";
 import { inBatches, mapConcurrently, outputsPerPicture, stackedTensors } from "./picture-batch.ts";
-import type { PictureInput } from "./picture-input.ts";
+import type { PreparedPicture, PreparePicture } from "./prepare-picture.ts";
 import type { Release } from "./release.ts";
 
 /** Collaborators of every task on pictures. */
@@ -58,14 +49,16 @@ export interface ScoredPicture {
 /** One picture of a call, on its way to its result. */
 interface Item<Value> {
   readonly picture: Picture;
+  /** As the model takes it; undefined until then, and if that failed. */
+  prepared: PreparedPicture | undefined;
   /** Its result, without its id. */
-  outcome?: PictureResult<Value>;
+  outcome: PictureResult<Value> | undefined;
   /** The response that the value was read from. */
-  response?: ScoreResponse;
+  response: ScoreResponse | undefined;
 }
 
-interface PreparedItem<Value> extends PreparedPicture {
-  readonly item: Item<Value>;
+interface PreparedItem<Value> extends Item<Value> {
+  readonly prepared: PreparedPicture;
 }
 
 /** The common part of the pictures of one call. */
@@ -76,118 +69,129 @@ interface Work<Value> {
 }
 
 /** @throws InvalidRequestError if there is no picture, TooLargeError if there are too many */
-export type ScorePictures = <Value>(
-  request: PictureRequest,
+export type ScorePictures<Request extends PictureRequest, Value> = (
+  request: Request,
   call: CallContext,
-  scoring: PictureScoring<Value>,
 ) => Promise<PictureResponse<Value>>;
 
 /**
  * Creates what scores the pictures of requests for a release concurrently: each on its own, so that an invalid one fails
  * alone, or in batches of the size that the replicas accept.
+ *
+ * @param scoringOf - says how the pictures of a call are scored; fails the call if it throws
  */
-export function createPictureScorer(
+export function createPictureScorer<Request extends PictureRequest, Value>(
   release: Release,
   { score, prepare, options }: PictureTaskDeps,
-): ScorePictures {
+  scoringOf: (request: Request, call: CallContext) => PictureScoring<Value>,
+): ScorePictures<Request, Value> {
   const { picture, batchSize, residency } = release;
   if (!picture) return notOffered("takes tensors, not pictures", release);
   const input = picture;
 
-  return async (request, call, scoring) => {
+  return async (request, call) => {
+    const scoring = scoringOf(request, call);
     const { modelSpec, pictures } = request;
     assertPictures(pictures, options.maxPictures);
-    const regional = residency ? withinRegions(call, residency) : call;
-    const work = { modelSpec, call: regional, scoring };
-    type Value = ReturnType<typeof scoring.read>;
-    const items: Item<Value>[] = [];
-    for (const picture of pictures) items.push({ picture });
-    if (items.length <= batchSize) await scoreBatch(items, work);
-    else {
-      const maxConcurrent = Math.max(1, Math.floor(options.maxConcurrentPictures / batchSize));
-      const batches = inBatches(items, batchSize);
-      await mapConcurrently(batches, maxConcurrent, (batch) => scoreBatch(batch, work));
+    const work = { modelSpec, call: residency ? withinRegions(call, residency) : call, scoring };
+    const items = new Array<Item<Value>>(pictures.length);
+    for (let index = 0; index < items.length; index += 1) {
+      const picture = pictures[index] as Picture;
+      items[index] = { picture, prepared: undefined, outcome: undefined, response: undefined };
     }
+    if (items.length === 1) await scoreAlone(items[0] as Item<Value>, work);
+    else await scoreInBatches(items, work);
     let answered: ScoreResponse | undefined;
-    const results: PictureResult<Value>[] = [];
-    for (const { picture, outcome, response } of items) {
+    const results = new Array<PictureResult<Value>>(items.length);
+    for (let index = 0; index < items.length; index += 1) {
+      const { picture, outcome, response } = items[index] as Item<Value>;
       answered ??= response;
       const { id } = picture;
       // Each picture has been prepared, scored or failed by now.
-      if (outcome) results.push(id === undefined ? outcome : { id, ...outcome });
+      if (outcome) results[index] = id === undefined ? outcome : { id, ...outcome };
     }
     return { model: answered?.model, region: answered?.region, results };
   };
 
-  /** Gives each picture of a batch its result. */
-  async function scoreBatch<Value>(
-    items: readonly Item<Value>[],
-    work: Work<Value>,
-  ): Promise<void> {
-    const [first] = items;
-    const tried =
-      first && items.length === 1
-        ? [await prepareItem(first, work)]
-        : await Promise.all(items.map((item) => prepareItem(item, work)));
-    const prepared: PreparedItem<Value>[] = [];
-    for (const each of tried) if (each) prepared.push(each);
-    if (prepared.length > 0) await scoreTogether(prepared, work);
-  }
-
-  /** @returns undefined if it failed, which is its result then */
-  async function prepareItem<Value>(
-    item: Item<Value>,
-    { call }: Work<Value>,
-  ): Promise<PreparedItem<Value> | undefined> {
+  /** Scores one picture, which may be prepared already, and gives it its result. */
+  async function scoreAlone(item: Item<Value>, work: Work<Value>): Promise<void> {
+    const { scoring, call } = work;
     try {
-      const { tensor, size } = await prepare(item.picture.bytes, input, call);
-      return { tensor, size, item };
+      const prepared = item.prepared ?? prepare(item.picture.bytes, input, call);
+      const { tensor, size } = prepared instanceof Promise ? await prepared : prepared;
+      const response = await score(scoreRequest(tensor, scoring.verify, work), call);
+      const value = scoring.read({ outputs: response.outputs, size });
+      item.outcome = { ok: true, value };
+      item.response = response;
     } catch (thrown) {
       item.outcome = { ok: false, error: pictureError(thrown, call) };
-      return undefined;
     }
   }
 
-  /** Scores prepared pictures in one call. */
-  async function scoreTogether<Value>(
+  function scoreRequest(
+    tensor: Tensor,
+    verify: PictureScoring<Value>["verify"],
+    { modelSpec, scoring }: Work<Value>,
+  ): ResolvedRequest {
+    const { filter, otherInputs, parameters } = scoring;
+    const inputs = new Map<string, Tensor>();
+    inputs.set(input.tensor, tensor);
+    if (otherInputs) for (const [name, other] of otherInputs) inputs.set(name, other);
+    const request = { modelSpec, model: release, inputs, outputFilter: filter, verify };
+    return parameters ? { ...request, parameters } : request;
+  }
+
+  async function scoreInBatches(items: readonly Item<Value>[], work: Work<Value>): Promise<void> {
+    if (items.length <= batchSize) return scoreBatch(items, work);
+    const maxConcurrent = Math.max(1, Math.floor(options.maxConcurrentPictures / batchSize));
+    const batches = inBatches(items, batchSize);
+    await mapConcurrently(batches, maxConcurrent, (batch) => scoreBatch(batch, work));
+  }
+
+  /** Gives each picture of a batch its result. */
+  async function scoreBatch(items: readonly Item<Value>[], work: Work<Value>): Promise<void> {
+    await Promise.all(items.map((item) => prepareItem(item, work)));
+    const prepared = items.filter(isPrepared);
+    const [first] = prepared;
+    if (first)
+      await (prepared.length === 1 ? scoreAlone(first, work) : scoreStacked(prepared, work));
+  }
+
+  /** Prepares a picture, or makes it its result that this failed. */
+  async function prepareItem(item: Item<Value>, { call }: Work<Value>): Promise<void> {
+    try {
+      item.prepared = await prepare(item.picture.bytes, input, call);
+    } catch (thrown) {
+      item.outcome = { ok: false, error: pictureError(thrown, call) };
+    }
+  }
+
+  /** Scores several pictures in one call. */
+  async function scoreStacked(
     items: readonly PreparedItem<Value>[],
     work: Work<Value>,
   ): Promise<void> {
-    const { scoring, modelSpec, call } = work;
-    const isAlone = items.length === 1;
+    const { scoring, call } = work;
     let response: ScoreResponse;
     let outputs: readonly ReadonlyMap<string, Tensor>[];
     try {
-      const [first] = items;
-      const tensor =
-        first && isAlone ? first.tensor : stackedTensors(items.map(({ tensor }) => tensor));
-      const inputs = new Map([[input.tensor, tensor]]);
-      for (const [name, other] of scoring.otherInputs ?? []) inputs.set(name, other);
-      response = await score(
-        {
-          modelSpec,
-          model: release,
-          inputs,
-          outputFilter: scoring.filter,
-          ...(scoring.parameters && { parameters: scoring.parameters }),
-          verify: isAlone
-            ? scoring.verify
-            : (outputs) => outputsPerPicture(outputs, items.length).forEach(scoring.verify),
-        },
-        call,
-      );
-      outputs = isAlone ? [response.outputs] : outputsPerPicture(response.outputs, items.length);
+      const tensor = stackedTensors(items.map(({ prepared }) => prepared.tensor));
+      const verify: PictureScoring<Value>["verify"] = (stacked) =>
+        outputsPerPicture(stacked, items.length).forEach(scoring.verify);
+      response = await score(scoreRequest(tensor, verify, work), call);
+      outputs = outputsPerPicture(response.outputs, items.length);
     } catch (thrown) {
       const error = pictureError(thrown, call);
       // The replica does not report which picture is invalid: the others succeed if they are scored one by one.
-      if (!isAlone && error.reason === "upstream-answered") {
+      if (error.reason === "upstream-answered") {
         const max = options.maxConcurrentPictures;
-        await mapConcurrently(items, max, (each) => scoreTogether([each], work));
-      } else for (const { item } of items) item.outcome = { ok: false, error };
+        await mapConcurrently(items, max, (each) => scoreAlone(each, work));
+      } else for (const item of items) item.outcome = { ok: false, error };
       return;
     }
-    for (const [index, { item, size }] of items.entries()) {
+    for (const [index, item] of items.entries()) {
       try {
+        const { size } = item.prepared;
         const value = scoring.read({ outputs: outputs[index] ?? new Map(), size });
         item.outcome = { ok: true, value };
         item.response = response;
@@ -196,6 +200,10 @@ export function createPictureScorer(
       }
     }
   }
+}
+
+function isPrepared<Value>(item: Item<Value>): item is PreparedItem<Value> {
+  return item.prepared !== undefined;
 }
 
 /**
@@ -230,69 +238,11 @@ function assertPictures(pictures: readonly Picture[], maxPictures: number): void
       hint: "send them in several calls",
     });
   }
-  for (const [index, { id = "" }] of pictures.entries()) {
+  for (let index = 0; index < count; index += 1) {
+    const { id = "" } = pictures[index] as Picture;
     if (id.length <= maxIdLength) continue;
     throw new InvalidRequestError(`the id of a picture is longer than ${maxIdLength} characters`, {
       field: `pictures[${index}].id`,
     });
   }
-}
-
-/** A picture as its model takes it. */
-export interface PreparedPicture {
-  /** BYTES `[1]`, or `[]` for a model that takes a scalar; or the pixels of one picture. */
-  readonly tensor: Tensor;
-  /** Turned as its orientation says. */
-  readonly size: PictureSize;
-}
-
-export interface PictureDeps {
-  /** Decodes a picture to the pixels that a model takes. */
-  readonly preprocess: PreprocessInWorker;
-  /** Converts a picture that a model could not decode, or would decode wrongly, to a plain one. */
-  readonly convert: ConvertInWorker;
-  readonly options: Required<PictureOptions>;
-  readonly clock: Clock;
-}
-
-export type PreparePicture = (
-  bytes: Uint8Array,
-  input: PictureInput,
-  call: CallContext,
-) => Promise<PreparedPicture>;
-
-/**
- * Converts an encoded picture to what a model takes.
- *
- * If the model decodes the picture as people see it, only its header is read, and it is sent in the buffer that it came
- * in. Any other picture is decoded in a separate process, turned upright, and sent as a PNG, a JPEG or pixels.
- */
-export function createPicturePreparer(deps: PictureDeps): PreparePicture {
-  const { preprocess, convert, options, clock } = deps;
-  const { maxPixels, maxSidePx, additionalFormats } = options;
-  const decoding = { maxPixels, maxSidePx, additionalFormats, oriented: true };
-
-  return async (bytes, input, call) => {
-    const header = readPictureHeader(bytes);
-    assertPictureWithinLimits(header, { maxPixels, maxSidePx });
-    const size = header.size && orientedSize(header.size, header.orientation);
-    const { preprocessing, formats } = input;
-    const encodedShape = input.isScalar ? [] : [1];
-    if (!preprocessing && size && needsNoConversion(header, formats)) {
-      return { tensor: { dtype: "BYTES", shape: encodedShape, elements: [bytes] }, size };
-    }
-    const startedMs = clock.nowMs();
-    try {
-      if (preprocessing && size) {
-        return { tensor: await preprocess(bytes, preprocessing, decoding, call), size };
-      }
-      const converted = await convert(bytes, decoding, call);
-      const tensor = preprocessing
-        ? await preprocess(converted.bytes, preprocessing, decoding, call)
-        : bytesTensor(encodedShape, [converted.bytes]);
-      return { tensor, size: converted.size };
-    } finally {
-      call.times.add("decode", clock.nowMs() - startedMs);
-    }
-  };
 }

@@ -4,6 +4,7 @@ import {
   InvalidRequestError,
   type ModelSpec,
   type Picture,
+  type PictureRequest,
   type Score,
   type ScoreRequest,
   type ScoreResponse,
@@ -15,7 +16,12 @@ import {
 import { underServingNames } from "@tensorgate/tf-serving";
 import { stackedRows } from "./picture-batch.ts";
 import type { Release } from "./release.ts";
-import { createPictureScorer, type PictureTaskDeps, type ScorePictures } from "./score-pictures.ts";
+import {
+  createPictureScorer,
+  type PictureScoring,
+  type PictureTaskDeps,
+  type ScorePictures,
+} from "./score-pictures.ts";
 import { createReleaseScorer } from "./snapshot.ts";
 
 /**
@@ -30,12 +36,22 @@ export function createTensorScorer(model: Release, deps: PictureTaskDeps): Score
   const scoreTensors = createReleaseScorer(model, deps.score);
   // Only a model that takes pixels takes pictures in place of them.
   if (!model.picture?.preprocessing) return scoreTensors;
-  const scorePictures = createPictureScorer(model, deps);
+  const scorePictures = createPictureScorer(model, deps, scoringOf);
   return async (request, call) => {
     const sent = request.encoded ? undefined : sentPictures(request, model);
     if (!sent) return scoreTensors(request, call);
     return scoreSentPictures(request, call, { ...sent, model, scorePictures });
   };
+}
+
+type Outputs = ReadonlyMap<string, Tensor>;
+
+interface SentRequest extends PictureRequest {
+  readonly scoring: Pick<PictureScoring<Outputs>, "filter" | "otherInputs" | "parameters">;
+}
+
+function scoringOf({ scoring }: SentRequest): PictureScoring<Outputs> {
+  return { ...scoring, verify: () => {}, read: ({ outputs }) => outputs };
 }
 
 async function scoreSentPictures(
@@ -47,7 +63,10 @@ async function scoreSentPictures(
     otherInputs,
     model,
     scorePictures,
-  }: SentPictures & { readonly model: Release; readonly scorePictures: ScorePictures },
+  }: SentPictures & {
+    readonly model: Release;
+    readonly scorePictures: ScorePictures<SentRequest, Outputs>;
+  },
 ): Promise<ScoreResponse> {
   if (pictures.length > 1 && otherInputs.size > 0) {
     throw new InvalidRequestError(
@@ -55,15 +74,14 @@ async function scoreSentPictures(
       { field: name },
     );
   }
-  const response = await scorePictures({ modelSpec: request.modelSpec, pictures }, call, {
+  const scoring = {
     filter: request.hasWireNames
       ? request.outputFilter.map((wire) => canonicalOutput(model, wire))
       : request.outputFilter,
-    verify: () => {},
-    read: ({ outputs }) => outputs,
     otherInputs,
     ...(request.parameters && { parameters: request.parameters }),
-  });
+  };
+  const response = await scorePictures({ modelSpec: request.modelSpec, pictures, scoring }, call);
   const rows = response.results.map((result, index) => {
     if (result.ok) return result.value;
     throw pictures.length === 1 ? result.error : located(result.error, { name, index });

@@ -1,8 +1,8 @@
 import { type CallContext, FailedPreconditionError, type ScoreResolved } from "@tensorgate/core";
 import { compareBackbone, referencePicture } from "@tensorgate/teaching";
 import { valuesOfPicture } from "../output-values.ts";
+import type { PreparePicture } from "../prepare-picture.ts";
 import type { ReleaseHead } from "../release.ts";
-import type { PreparePicture } from "../score-pictures.ts";
 
 /**
  * Checks that a version of a model is the backbone that a head was taught on.

@@ -10,13 +10,13 @@ export const pictureMutants: readonly Mutant[] = [
     [
       {
         name: "header: any number of chunks",
-        find: "if (steps.partCount <= maxHeaderParts) return;",
-        replace: "if (steps.partCount >= 0) return;",
+        find: "if (this.partCount <= maxHeaderParts) return;",
+        replace: "if (this.partCount >= 0) return;",
       },
       {
         name: "header: any number of fill bytes",
-        find: "if (steps.skippedBytes <= maxSkippedBytes) return;",
-        replace: "if (steps.skippedBytes >= 0) return;",
+        find: "if (this.skippedBytes <= maxSkippedBytes) return;",
+        replace: "if (this.skippedBytes >= 0) return;",
       },
     ],
   ),

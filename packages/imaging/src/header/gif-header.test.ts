@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { gifExtension, gifFile } from "../../../../test/corpus/gif-files.ts";
 import { scene } from "../../../../test/corpus/pixels.ts";
-import { createHeaderSteps, readPictureHeader } from "./picture-header.ts";
+import { CountedSteps, readPictureHeader } from "./picture-header.ts";
 
 interface Drawn {
   readonly screen: readonly [widthPx: number, heightPx: number];
@@ -72,7 +72,7 @@ test("extensions before the frame are passed over, block by block", () => {
     gifExtension(0xfe, []),
     gifExtension(0xff, [Buffer.from("NETSCAPE2.0"), Buffer.from([1, 0, 0])]),
   ];
-  const steps = createHeaderSteps("gif");
+  const steps = new CountedSteps("gif");
 
   const header = readPictureHeader(gif({ screen: [30, 20], extensions }), () => steps);
 

@@ -6,7 +6,7 @@ import sharp from "sharp";
 import { describe, expect, test } from "vitest";
 import type { HeaderSteps } from "./header-info.ts";
 import {
-  createHeaderSteps,
+  CountedSteps,
   maxHeaderParts,
   maxSkippedBytes,
   readPictureHeader,
@@ -22,11 +22,11 @@ const turnedJpeg = await plain.clone().withMetadata({ orientation: 6 }).jpeg().t
 
 /** What came of a header, and how many steps that took. */
 function read(bytes: Uint8Array) {
-  let steps: HeaderSteps = createHeaderSteps("");
+  let steps: HeaderSteps = new CountedSteps("");
   const outcome = (() => {
     try {
       return readPictureHeader(bytes, (format) => {
-        steps = createHeaderSteps(format);
+        steps = new CountedSteps(format);
         return steps;
       });
     } catch (thrown) {

@@ -36,18 +36,18 @@ export function jpegHeader(view: DataView, steps: HeaderSteps): HeaderInfo {
   const marker = view.getUint8(frameAt + 1);
   const componentCount = view.getUint8(frameAt + 9);
   if (view.getUint16(frameAt + 2) !== 8 + 3 * componentCount) return {};
-  return {
+  const info = {
     size: { heightPx: view.getUint16(frameAt + 5), widthPx: view.getUint16(frameAt + 7) },
     orientation: orientation ?? 1,
-    ...((marker === 0xc2 || marker === 0xca) && { isProgressive: true }),
+    isProgressive: marker === 0xc2 || marker === 0xca,
     // Huffman codes, 8 bits, grey or YCbCr, and what TensorFlow knows a JPEG by: a marker next to the first one.
     isBaseline:
       marker <= 0xc2 &&
       view.getUint8(frameAt + 4) === 8 &&
       (componentCount === 1 || componentCount === 3) &&
       view.getUint8(2) === fill,
-    ...(componentCount === 4 && { inks: isAdobe ? "inverted" : "plain" }),
   };
+  return componentCount === 4 ? { ...info, inks: isAdobe ? "inverted" : "plain" } : info;
 }
 
 /** TEM and RST0 to RST7. */

@@ -30,7 +30,7 @@ export interface PictureHeader extends HeaderInfo {
  */
 export function readPictureHeader(
   bytes: Uint8Array,
-  createSteps: (format: PictureFormat) => HeaderSteps = createHeaderSteps,
+  createSteps?: (format: PictureFormat) => HeaderSteps,
 ): PictureHeader {
   const format = sniffFormat(bytes);
   if (format === undefined) {
@@ -39,9 +39,10 @@ export function readPictureHeader(
     });
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const steps = createSteps ? createSteps(format) : new CountedSteps(format);
   let info: HeaderInfo;
   try {
-    info = headerReaders[format](view, createSteps(format));
+    info = headerReaders[format](view, steps);
   } catch (cause) {
     // A DataView throws at the end of the bytes: that is the check of every read of the readers.
     if (!(cause instanceof RangeError)) throw cause;
@@ -52,7 +53,8 @@ export function readPictureHeader(
   if (size ? size.widthPx === 0 || size.heightPx === 0 : !mayHideSize) {
     throw new UnsupportedMediaError(`the ${format} picture's header has no size`);
   }
-  return { format, orientation: 1, isBaseline: true, ...info };
+  const { orientation = 1, isBaseline = true } = info;
+  return { ...info, format, orientation, isBaseline };
 }
 
 /** The size of a picture once it is turned as its orientation says. */
@@ -120,6 +122,8 @@ const headerReaders: Readonly<Record<PictureFormat, ReadHeader>> = {
 
 /** Tells a format by its first bytes. The content type that a caller names is never asked. */
 export function sniffFormat(bytes: Uint8Array): PictureFormat | undefined {
+  // libjpeg looks for the next 0xFF itself.
+  if (bytes[0] === 0xff && bytes[1] === 0xd8) return "jpeg";
   for (const [format, texts] of beginnings) {
     for (const text of texts) if (hasText(bytes, 0, text)) return format;
   }
@@ -128,10 +132,8 @@ export function sniffFormat(bytes: Uint8Array): PictureFormat | undefined {
   return brands.find(([, names]) => hasBrand(bytes, names))?.[0];
 }
 
-/** What files of a format begin with, in Latin-1. */
+/** What files of other formats begin with, in Latin-1. */
 const beginnings: readonly (readonly [PictureFormat, readonly string[]])[] = [
-  // libjpeg looks for the next 0xFF itself.
-  ["jpeg", ["\xff\xd8"]],
   ["png", ["\x89PNG\r\n\x1a\n"]],
   ["gif", ["GIF87a", "GIF89a"]],
   ["tiff", ["II*\0", "MM\0*"]],
@@ -176,23 +178,30 @@ export const maxHeaderParts = 16_384;
 /** Most bytes between the segments of one JPEG: as many as a segment has, for writers that fill up the place of one. */
 export const maxSkippedBytes = 65_536;
 
-/** @param format - for the message */
-export function createHeaderSteps(format: string): HeaderSteps {
-  const steps: HeaderSteps & { partCount: number; skippedBytes: number } = {
-    partCount: 0,
-    skippedBytes: 0,
-    countPart: () => {
-      steps.partCount += 1;
-      if (steps.partCount <= maxHeaderParts) return;
-      throw tooLong(format, `${maxHeaderParts} segments, chunks, boxes or directory entries`);
-    },
-    countSkippedByte: () => {
-      steps.skippedBytes += 1;
-      if (steps.skippedBytes <= maxSkippedBytes) return;
-      throw tooLong(format, `${maxSkippedBytes} bytes between its segments`);
-    },
-  };
-  return steps;
+/** The counter of one header. A class, so that those of all headers share its methods. */
+export class CountedSteps implements HeaderSteps {
+  declare partCount: number;
+  declare skippedBytes: number;
+  declare private readonly format: string;
+
+  /** @param format - for the message */
+  constructor(format: string) {
+    this.partCount = 0;
+    this.skippedBytes = 0;
+    this.format = format;
+  }
+
+  countPart(): void {
+    this.partCount += 1;
+    if (this.partCount <= maxHeaderParts) return;
+    throw tooLong(this.format, `${maxHeaderParts} segments, chunks, boxes or directory entries`);
+  }
+
+  countSkippedByte(): void {
+    this.skippedBytes += 1;
+    if (this.skippedBytes <= maxSkippedBytes) return;
+    throw tooLong(this.format, `${maxSkippedBytes} bytes between its segments`);
+  }
 }
 
 function tooLong(format: string, limit: string): UnsupportedMediaError {

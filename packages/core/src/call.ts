@@ -172,8 +172,8 @@ export interface AttemptObserver {
 
 /** Observes one call, from its headers to its reply. */
 export interface CallObserver {
-  /** Called when the model of the call is resolved, with its name in the configuration. */
-  resolved?(modelName: string): void;
+  /** Name of the model in the configuration, once the call has resolved it. */
+  modelName?: string | undefined;
   attempt(target: AttemptTarget): AttemptObserver;
   /** Called for each answer of a model whose answers are cached. */
   cached?(model: string, outcome: CacheOutcome): void;

@@ -149,7 +149,7 @@ export function createModelResolver(
   return (modelSpec, { caller, observer }) => {
     caller?.assertMayUse(modelSpec.name);
     const release = resolve(modelSpec);
-    observer?.resolved?.(release.name);
+    if (observer) observer.modelName = release.name;
     const known = offered.get(release);
     if (known) return known;
     const tasks = offeredBy(release);

@@ -1,4 +1,5 @@
 import {
+  type Context,
   INVALID_SPAN_CONTEXT,
   isSpanContextValid,
   ROOT_CONTEXT,
@@ -12,11 +13,14 @@ import {
 import type {
   AttemptObserver,
   AttemptTarget,
+  CacheOutcome,
+  CallObserver,
   Clock,
   ModelCounts,
   ModelStatistics,
   ObserveCall,
   ObservedEnd,
+  ObservedStart,
   ScoringError,
   Stage,
 } from "@tensorgate/core";
@@ -47,113 +51,125 @@ export interface CallObserverDeps {
  * of the host and may throw.
  */
 export function createCallObserver(deps: CallObserverDeps): ObserveCall {
-  const { tracer, instruments, statistics, onCall, onFailure, inForce, clock } = deps;
+  return (start) => new ObservedCall(start, deps);
+}
 
-  return (start) => {
+/** One call. A class, so that calls share its methods. */
+class ObservedCall implements CallObserver {
+  declare modelName: string | undefined;
+  declare private readonly start: ObservedStart;
+  declare private readonly deps: CallObserverDeps;
+  declare private span: Span;
+  /** The parent of the spans of its attempts. */
+  declare private readonly context: Context;
+  /** Undefined if the call is not traced. */
+  declare private traceId: string | undefined;
+  declare private attemptCount: number;
+
+  constructor(start: ObservedStart, deps: CallObserverDeps) {
+    const { tracer, instruments, onFailure } = deps;
+    this.modelName = undefined;
+    this.start = start;
+    this.deps = deps;
+    this.span = noSpan;
+    this.traceId = undefined;
+    this.attemptCount = 0;
     const remote =
       start.traceparent === undefined ? undefined : parseTraceparent(start.traceparent);
     const parent = remote ? trace.setSpanContext(ROOT_CONTEXT, remote) : ROOT_CONTEXT;
-    let span = noSpan;
-    let traceId: string | undefined;
-    let attemptCount = 0;
-    /** Name of the model in the configuration, once the call has resolved it. */
-    let resolvedName: string | undefined;
     try {
       const attributes = { "tensorgate.protocol": start.protocol };
-      span = tracer.startSpan(start.operation, { kind: SpanKind.SERVER, attributes }, parent);
-      const spanContext = span.spanContext();
-      if (isSpanContextValid(spanContext)) traceId = spanContext.traceId;
+      this.span = tracer.startSpan(start.operation, { kind: SpanKind.SERVER, attributes }, parent);
+      const spanContext = this.span.spanContext();
+      if (isSpanContextValid(spanContext)) this.traceId = spanContext.traceId;
     } catch (thrown) {
       onFailure(thrown);
     }
     // Without a tracer there is nothing to pass on, and a context would copy a map for each call.
-    const context = traceId === undefined ? parent : trace.setSpan(parent, span);
+    this.context = this.traceId === undefined ? parent : trace.setSpan(parent, this.span);
     try {
       instruments.callsInFlight.add(1);
     } catch (thrown) {
       onFailure(thrown);
     }
+  }
 
-    function attempt({ model, region, replicaId }: AttemptTarget): AttemptObserver {
-      attemptCount += 1;
-      const startedMs = clock.nowMs();
-      const attributes = {
-        "tensorgate.model": model,
-        "tensorgate.region": region,
-        "tensorgate.replica": replicaId,
-      };
-      let attemptSpan = noSpan;
-      let traceparent: string | undefined;
+  attempt({ model, region, replicaId }: AttemptTarget): AttemptObserver {
+    const { tracer, instruments, onFailure, clock } = this.deps;
+    this.attemptCount += 1;
+    const startedMs = clock.nowMs();
+    let span: Span | undefined;
+    let traceparent: string | undefined;
+    // The attempts of a call without a trace have none either.
+    if (this.traceId !== undefined) {
       try {
-        const kind = SpanKind.CLIENT;
-        attemptSpan = tracer.startSpan("attempt", { kind, attributes }, context);
-        if (traceId !== undefined) traceparent = formatTraceparent(attemptSpan.spanContext());
-      } catch (thrown) {
-        onFailure(thrown);
-      }
-      return {
-        ...(traceparent !== undefined && { traceparent }),
-        end: (error) => {
-          try {
-            const labels = { model, region, reason: error?.reason ?? "ok" };
-            instruments.attempts.add(1, labels);
-            instruments.attemptDuration.record((clock.nowMs() - startedMs) / 1_000, labels);
-            if (traceId !== undefined) endSpan(attemptSpan, error);
-          } catch (thrown) {
-            onFailure(thrown);
-          }
-        },
-      };
-    }
-
-    function end(ended: ObservedEnd): void {
-      const { error, model, region = "", askedModel = "" } = ended;
-      // A call that failed before, and one that scores nothing.
-      const known = resolvedName ?? (inForce.current.snapshot.has(askedModel) ? askedModel : "");
-      try {
-        const labels = {
-          protocol: start.protocol,
-          model: model?.name ?? known,
-          version: model ? String(model.version) : "",
-          region,
-          reason: error?.reason ?? "ok",
+        const attributes = {
+          "tensorgate.model": model,
+          "tensorgate.region": region,
+          "tensorgate.replica": replicaId,
         };
-        instruments.callsInFlight.add(-1);
-        instruments.calls.add(1, labels);
-        instruments.callDuration.record(ended.durationMs / 1_000, labels);
-        instruments.receivedBytes.add(ended.receivedBytes, { protocol: start.protocol });
-        if (span.isRecording()) {
-          span.setAttributes({
-            "tensorgate.model": labels.model,
-            "tensorgate.version": labels.version,
-            "tensorgate.region": region,
-            "tensorgate.request_id": start.requestId,
-          });
-        }
-        if (traceId !== undefined) endSpan(span, error);
+        span = tracer.startSpan("attempt", { kind: SpanKind.CLIENT, attributes }, this.context);
+        traceparent = formatTraceparent(span.spanContext());
       } catch (thrown) {
         onFailure(thrown);
       }
-      // A replica may answer by another name than the one that it is configured under.
-      if (known !== "") statistics.count(known, ended);
-      onCall?.(callRecord({ start, end: ended, attemptCount, traceId }));
     }
-
-    return {
-      resolved: (modelName) => {
-        resolvedName = modelName;
-      },
-      attempt,
-      cached: (model, outcome) => {
-        try {
-          instruments.cacheRequests.add(1, { model, outcome });
-        } catch (thrown) {
-          onFailure(thrown);
-        }
-      },
-      end,
+    const end = (error?: ScoringError): void => {
+      try {
+        const labels = { model, region, reason: error?.reason ?? "ok" };
+        instruments.attempts.add(1, labels);
+        instruments.attemptDuration.record((clock.nowMs() - startedMs) / 1_000, labels);
+        if (span) endSpan(span, error);
+      } catch (thrown) {
+        onFailure(thrown);
+      }
     };
-  };
+    return traceparent === undefined ? { end } : { traceparent, end };
+  }
+
+  cached(model: string, outcome: CacheOutcome): void {
+    const { instruments, onFailure } = this.deps;
+    try {
+      instruments.cacheRequests.add(1, { model, outcome });
+    } catch (thrown) {
+      onFailure(thrown);
+    }
+  }
+
+  end(ended: ObservedEnd): void {
+    const { instruments, statistics, onCall, onFailure, inForce } = this.deps;
+    const { start, span, traceId, attemptCount } = this;
+    const { error, model, region = "", askedModel = "" } = ended;
+    // A call that failed before, and one that scores nothing.
+    const known = this.modelName ?? (inForce.current.snapshot.has(askedModel) ? askedModel : "");
+    try {
+      const labels = {
+        protocol: start.protocol,
+        model: model?.name ?? known,
+        version: model ? String(model.version) : "",
+        region,
+        reason: error?.reason ?? "ok",
+      };
+      instruments.callsInFlight.add(-1);
+      instruments.calls.add(1, labels);
+      instruments.callDuration.record(ended.durationMs / 1_000, labels);
+      instruments.receivedBytes.add(ended.receivedBytes, { protocol: start.protocol });
+      if (span.isRecording()) {
+        span.setAttributes({
+          "tensorgate.model": labels.model,
+          "tensorgate.version": labels.version,
+          "tensorgate.region": region,
+          "tensorgate.request_id": start.requestId,
+        });
+      }
+      if (traceId !== undefined) endSpan(span, error);
+    } catch (thrown) {
+      onFailure(thrown);
+    }
+    // A replica may answer by another name than the one that it is configured under.
+    if (known !== "") statistics.count(known, ended);
+    onCall?.(callRecord({ start, end: ended, attemptCount, traceId }));
+  }
 }
 
 /** Stands in for a span that could not be started. */

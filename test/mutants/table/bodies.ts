@@ -15,13 +15,13 @@ export const bodyMutants: readonly Mutant[] = [
       },
       {
         name: "body: an unpacked one counts as packed",
-        find: "    ensure(body.byteLength * copyCount);\n",
-        replace: "",
+        find: "    usage.ensure(body.byteLength * copyCount);\n    return body;\n  }\n\n  bodyInto",
+        replace: "    return body;\n  }\n\n  bodyInto",
       },
       {
         name: "body: copies of one are not counted",
-        find: "if (copyCount > 1) usage.ensure(body.byteLength * copyCount);",
-        replace: "",
+        find: "if (copyCount === 1) return body;",
+        replace: "if (copyCount > 0) return body;",
       },
     ],
   ),
@@ -31,8 +31,8 @@ export const bodyMutants: readonly Mutant[] = [
     [
       {
         name: "body: all of it is moved in one turn while it comes",
-        find: "move(Math.min(maxMovedBytes, movedPerByte * piece.byteLength));",
-        replace: "move(before.byteLength);",
+        find: "this.#move(Math.min(maxMovedBytes, movedPerByte * piece.byteLength));",
+        replace: "this.#move(this.#before.byteLength);",
       },
       {
         name: "body: the rest of it is moved in one turn",
@@ -40,29 +40,35 @@ export const bodyMutants: readonly Mutant[] = [
         replace: "",
       },
       {
-        name: "body: memory that is used again is still in use",
-        find: "const found = idle.get(length)?.pop();",
-        replace: "const found = idle.get(length)?.at(-1);",
-      },
-      {
         name: "body: what was copied of it waits for the collector",
-        find: "      if (!isShared) freePiece(chunk);\n",
+        find: '    if (chunk.byteLength >= minRecycledBytes && !("stream" in this)) freePiece(chunk);\n',
         replace: "",
       },
       {
         name: "body: memory of frames of HTTP/2 is freed",
-        find: "if (!isShared) freePiece(chunk);",
-        replace: "freePiece(chunk);",
+        find: ' && !("stream" in this)) freePiece(chunk);',
+        replace: ") freePiece(chunk);",
       },
       {
         name: "body: memory that other pieces are in is freed",
-        find: " || byteLength < buffer.byteLength",
+        find: "byteLength === buffer.byteLength && ",
         replace: "",
       },
       {
         name: "body: memory of a short piece is freed",
-        find: "byteLength < recycled.minBytes || ",
-        replace: "",
+        find: "if (chunk.byteLength >= minRecycledBytes && ",
+        replace: "if (",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${inbound}/server/body/recycled-memory.ts`,
+    [`${inbound}/server/body/growing-buffer.test.ts`],
+    [
+      {
+        name: "body: memory that is used again is still in use",
+        find: "const found = idle.get(length)?.pop();",
+        replace: "const found = idle.get(length)?.at(-1);",
       },
     ],
   ),
@@ -94,27 +100,27 @@ export const bodyMutants: readonly Mutant[] = [
     [
       {
         name: "body: chunks over the limit are read",
-        find: "if (neededBytes > byteCount) throw wrongLength(neededBytes);",
+        find: "if (neededBytes > expectedBytes) throw this.#wrongLength(neededBytes, expectedBytes);",
         replace: "",
       },
       {
         name: "body: less than declared is believed",
-        find: 'if (kind === "exactly" && buffer.byteLength < byteCount)',
-        replace: "if (buffer.byteLength < 0)",
+        find: 'if (this.#kind === "exactly" && receivedBytes < this.#expectedBytes)',
+        replace: "if (receivedBytes < 0)",
       },
       {
         name: "body: its bytes are not counted for their rate",
-        find: "usage.arrived(chunk.length);",
+        find: "reading.usage.arrived(chunk.length);",
         replace: "",
       },
       {
         name: "body: its memory is not in the budget",
-        find: "sink.push(chunk, usage.reserve);",
-        replace: "sink.push(chunk, () => {});",
+        find: "reading.sink.push(chunk, reading.usage);",
+        replace: "reading.sink.push(chunk, { reserve: () => {} });",
       },
       {
         name: "body: a slow one is waited for",
-        find: "usage.onFailure(failWith);",
+        find: "usage.onFailure(failWith.bind(undefined, request));",
         replace: "",
       },
       {
@@ -146,38 +152,38 @@ export const bodyMutants: readonly Mutant[] = [
     [
       {
         name: "budget: never full",
-        find: "if (bytesInFlight + byteCount <= maxBytesInFlight) return;",
-        replace: "if (bytesInFlight >= 0) return;",
+        find: "hasRoom: (byteCount) => budget.bytesInFlight + byteCount <= options.requests.maxBytesInFlight,",
+        replace: "hasRoom: (byteCount) => budget.bytesInFlight + byteCount >= 0,",
       },
       {
         name: "budget: never given back",
-        find: "bytesInFlight -= countedBytes;",
+        find: "this.#budget.bytesInFlight -= this.#countedBytes;",
         replace: "",
       },
       {
         name: "budget: released while the work goes on",
-        find: "if (holderCount > 0) return;",
+        find: "if (this.#holderCount > 0) return;",
         replace: "",
       },
       {
         name: "budget: an unpacked body counts as packed",
-        find: "if (byteCount > countedBytes) usage.reserve(byteCount - countedBytes);",
+        find: "if (byteCount > this.#countedBytes) this.reserve(byteCount - this.#countedBytes);",
         replace: "",
       },
       {
         name: "upload: any rate will do",
-        find: "else if (usage.receivedBytes < wantedBytes)",
-        replace: "else if (usage.receivedBytes < 0)",
+        find: "else if (this.receivedBytes < wantedBytes)",
+        replace: "else if (this.receivedBytes < 0)",
       },
       {
         name: "upload: no end of its time",
-        find: "failWith(tooLate(requestTimeoutMs));",
-        replace: "usage.complete();",
+        find: "this.#failWith(tooLate(requestTimeoutMs));",
+        replace: "this.complete();",
       },
       {
         name: "upload: a silent stream lasts",
-        find: "if (holderCount > 1) startTiming();",
-        replace: "if (holderCount > 0) startTiming();",
+        find: "if (this.#holderCount > 1) this.startTiming();",
+        replace: "if (this.#holderCount > 0) this.startTiming();",
       },
     ],
   ),
@@ -198,7 +204,7 @@ export const bodyMutants: readonly Mutant[] = [
     [
       {
         name: "upload: one in too many pieces is read on",
-        find: "onTooManyPieces(request, () => failWith(tooManyPieces(minBytesPerPiece)));",
+        find: "onTooManyPieces(request, usage.rejectPieces.bind(usage));",
         replace: "",
       },
       {

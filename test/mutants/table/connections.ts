@@ -42,7 +42,7 @@ export const connectionMutants: readonly Mutant[] = [
     },
     {
       name: "connections: an idle one stays",
-      find: "timer = clock.setTimer(limits.idleTimeoutMs, () => connection.close());",
+      find: "timer = clock.setTimer(limits.idleTimeoutMs, closeIdle);",
       replace: "timer = clock.setTimer(limits.idleTimeoutMs, () => {});",
     },
     {
@@ -57,7 +57,7 @@ export const connectionMutants: readonly Mutant[] = [
     },
     {
       name: "connections: none waits for its turn",
-      find: "if (isSession(connection) || !turns.areTaken) return",
+      find: "if (isSession || !turns.areTaken) return",
       replace: "return",
     },
     {
@@ -157,8 +157,8 @@ export const connectionMutants: readonly Mutant[] = [
     },
     {
       name: "connections: two hosts",
-      find: "if (hasOneHost(request)) passOn(request, response);",
-      replace: "if (hasOneHost(request) || request) passOn(request, response);",
+      find: "passOn(request, response, hasOneHost(request));",
+      replace: "passOn(request, response, hasOneHost(request) || true);",
     },
     {
       name: "drain: an answer does not say that it is the last",

@@ -2,14 +2,11 @@ import type http from "node:http";
 import type http2 from "node:http2";
 import { type Clock, InvalidRequestError } from "@tensorgate/core";
 import { nodeHttp2 } from "../../node-modules.ts";
-import {
-  type BodyBudget,
-  type BodyUsage,
-  hasTooManyPieces,
-  onTooManyPieces,
-} from "./body/body-budget.ts";
-import { contentCoding, type Decompress, unsupportedEncoding } from "./body/decompress.ts";
-import { type BodySink, readBody, wholeBody } from "./body/read-body.ts";
+import type { BodyBudget, BodyUsage } from "./body/body-budget.ts";
+import { hasTooManyPieces, onTooManyPieces } from "./body/body-budget.ts";
+import type { Coding, Decompress } from "./body/decompress.ts";
+import { contentCoding, unsupportedEncoding } from "./body/decompress.ts";
+import { type BodySink, type GrowingBuffer, readBody, wholeBody } from "./body/read-body.ts";
 import type { NodeRequest, NodeResponse } from "./node-http.ts";
 
 /** One HTTP exchange, whatever the version, as the REST protocols see it. */
@@ -44,7 +41,7 @@ export interface OpenExchange extends Exchange, Disposable {
    * Reads the body into `sink`, which knows its form and its limits.
    *
    * @param copyCount - as in `body`
-   * @throws what `body` throws, and what `sink` does
+   * @throws what `body` throws, and what `sink` does; immediately where the headers say so
    */
   bodyInto(sink: BodySink, copyCount?: number): Promise<Uint8Array>;
   /** Leaves the memory of the body to other requests: nothing may read it any more. */
@@ -91,30 +88,44 @@ export class HttpExchange implements OpenExchange {
     return this.#usage?.receivedBytes ?? 0;
   }
 
-  async body(maxBytes: number, copyCount = 1): Promise<Uint8Array> {
+  body(maxBytes: number, copyCount = 1): Promise<Uint8Array> {
     const { headers } = this.#request;
     const encoding = headers["content-encoding"];
     const coding = encoding === undefined ? "identity" : contentCoding(encoding);
-    if (coding === undefined) throw unsupportedEncoding(encoding ?? "", "content-encoding");
-    const isPacked = coding !== "identity";
-    const sink = wholeBody(maxBytes, Number(headers["content-length"] ?? Number.NaN));
-    if (!isPacked) return await this.bodyInto(sink, copyCount);
+    try {
+      if (coding === undefined) throw unsupportedEncoding(encoding ?? "", "content-encoding");
+      const sink = wholeBody(maxBytes, Number(headers["content-length"] ?? Number.NaN));
+      if (coding === "identity") return this.bodyInto(sink, copyCount);
+      return this.#unpacked(sink, { coding, maxBytes, copyCount });
+    } catch (thrown) {
+      return Promise.reject(thrown);
+    }
+  }
+
+  async #unpacked(
+    sink: GrowingBuffer,
+    { coding, maxBytes, copyCount }: { coding: Coding; maxBytes: number; copyCount: number },
+  ): Promise<Uint8Array> {
     const packed = await this.bodyInto(sink);
-    const { reserve, unreserve, ensure } = this.#usage as BodyUsage;
-    const body = await this.#deps.decompress(packed, { coding, maxBytes, charge: reserve });
-    unreserve(sink.capacity);
-    ensure(body.byteLength * copyCount);
+    const usage = this.#usage as BodyUsage;
+    const charge = (byteCount: number) => usage.reserve(byteCount);
+    const body = await this.#deps.decompress(packed, { coding, maxBytes, charge });
+    usage.unreserve(sink.capacity);
+    usage.ensure(body.byteLength * copyCount);
     return body;
   }
 
-  async bodyInto(sink: BodySink, copyCount = 1): Promise<Uint8Array> {
+  bodyInto(sink: BodySink, copyCount = 1): Promise<Uint8Array> {
     const usage = this.#deps.bodyBudget.open(this.#request, this.#response, "whole");
     usage.retain();
     this.#usage = usage;
     this.#sink = sink;
-    const body = await readBody(this.#request, usage, sink);
-    if (copyCount > 1) usage.ensure(body.byteLength * copyCount);
-    return body;
+    const body = readBody(this.#request, usage, sink);
+    if (copyCount === 1) return body;
+    return body.then((bytes) => {
+      usage.ensure(bytes.byteLength * copyCount);
+      return bytes;
+    });
   }
 
   recycle(): void {

@@ -40,39 +40,22 @@ export function assertRoomForAnswer(response: WatchedResponse, byteCount: number
 
 /** Sends `reply` as fast as the client reads; does nothing if the client has disconnected. */
 export function sendReply(response: WatchedResponse, reply: Reply): void {
-  const { status, headers, body, trailers } = reply;
+  const { status, body, trailers } = reply;
   if (response.headersSent || response.destroyed) return;
   const byteCount = Buffer.byteLength(body);
   // RFC 9110, section 8.6.
   const hasLength = status !== 204 && status !== 304;
-  writeHeaders(response, { status, headers, byteCount: hasLength ? byteCount : undefined });
-  const writable: Pick<NodeJS.WritableStream, "write" | "end" | "once"> = response;
+  writeHeaders(response, reply, hasLength ? byteCount : undefined);
   if (trailers) response.addTrailers({ ...trailers });
+  const writable: Pick<NodeJS.WritableStream, "end"> = response;
   // An empty write would be a DATA frame after the headers, in which gRPC clients then see no trailers.
   if (byteCount === 0) return void writable.end();
   // Over HTTP/1.1 it is written at the end of the turn of the event loop, after those before it: written between other
   // work, each would wake its reader up for itself, and slow the work after it down. node:http2 gathers by itself.
   const isGathered = "stream" in response;
-  if (byteCount <= sliceBytes) {
-    if (isGathered) endShort(response, body, byteCount);
-    else setImmediate(endShort, response, body, byteCount);
-    return;
-  }
-  const outflow = outflowOf(response);
-  outflow?.hold(byteCount);
-  const bytes = typeof body === "string" ? Buffer.from(body, "utf8") : body;
-  let offset = 0;
-  const writeOn = (): void => {
-    while (!response.destroyed) {
-      const slice = bytes.subarray(offset, offset + sliceBytes);
-      offset += slice.byteLength;
-      if (outflow) outflow.writtenBytes += slice.byteLength;
-      if (offset >= byteCount) return void writable.end(slice);
-      if (!writable.write(slice)) return void writable.once("drain", writeOn);
-    }
-  };
-  if (isGathered) writeOn();
-  else setImmediate(writeOn);
+  if (byteCount > sliceBytes) sendLong(response, body, isGathered);
+  else if (isGathered) endShort(response, body, byteCount);
+  else setImmediate(endShort, response, body, byteCount);
 }
 
 function endShort(response: WatchedResponse, body: Reply["body"], byteCount: number): void {
@@ -82,6 +65,26 @@ function endShort(response: WatchedResponse, body: Reply["body"], byteCount: num
   else writable.end(body);
   // The system has nearly always taken it by now, and node:http2 hands it over at the end of the turn.
   if (response.writableLength > 0) setImmediate(watchUnsent, response, byteCount);
+}
+
+/** Counts a long body, and sends it slice by slice, each when the one before has been taken. */
+function sendLong(response: WatchedResponse, body: Reply["body"], isGathered: boolean): void {
+  const writable: Pick<NodeJS.WritableStream, "write" | "end" | "once"> = response;
+  const bytes = typeof body === "string" ? Buffer.from(body, "utf8") : body;
+  const outflow = outflowOf(response);
+  outflow?.hold(bytes.byteLength);
+  let offset = 0;
+  const writeOn = (): void => {
+    while (!response.destroyed) {
+      const slice = bytes.subarray(offset, offset + sliceBytes);
+      offset += slice.byteLength;
+      if (outflow) outflow.writtenBytes += slice.byteLength;
+      if (offset >= bytes.byteLength) return void writable.end(slice);
+      if (!writable.write(slice)) return void writable.once("drain", writeOn);
+    }
+  };
+  if (isGathered) writeOn();
+  else setImmediate(writeOn);
 }
 
 /** Watches a short response that was written, if it has not left the process. */
@@ -96,13 +99,19 @@ export function announceClose(response: WatchedResponse): void {
   if (watch) watch.keepAlive = undefined;
 }
 
-interface Head extends Pick<Reply, "status" | "headers"> {
-  /** What it says of the length of the body; nothing by default. */
-  readonly byteCount?: number | undefined;
-}
+type Head = Pick<Reply, "status" | "headers">;
 
-/** Sets the headers of a response, beside those that it has already. Node writes them with the first of the body, or its end. */
-function setHeaders(response: WatchedResponse, { status, headers, byteCount }: Head): void {
+/**
+ * Sets the headers of a response, beside those that it has already. Node writes them with the first of the body, or its
+ * end.
+ *
+ * @param byteCount - what it says of the length of the body; nothing by default
+ */
+function setHeaders(
+  response: WatchedResponse,
+  { status, headers }: Head,
+  byteCount?: number,
+): void {
   const keepAlive = response[watchKey]?.keepAlive;
   if (keepAlive !== undefined) response.setHeader("keep-alive", keepAlive);
   for (const name in headers) response.setHeader(name, headers[name] ?? "");
@@ -111,10 +120,10 @@ function setHeaders(response: WatchedResponse, { status, headers, byteCount }: H
 }
 
 /** The same, for less where nothing was set before: Node would keep each header in a table, and read them back from there. */
-function writeHeaders(response: WatchedResponse, head: Head): void {
-  const { status, headers, byteCount } = head;
+function writeHeaders(response: WatchedResponse, head: Head, byteCount?: number): void {
+  const { status, headers } = head;
   if ("stream" in response || response.getHeaderNames().length > 0) {
-    setHeaders(response, head);
+    setHeaders(response, head, byteCount);
     // What is written later is the answer from here on.
     if (!("stream" in response)) response.writeHead(status);
     return;

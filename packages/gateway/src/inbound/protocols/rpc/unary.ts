@@ -15,11 +15,8 @@ import {
   readPrefix,
 } from "@tensorgate/grpc";
 import type { ReadHeader } from "../../access/access.ts";
-import {
-  type BodySink,
-  createGrowingBuffer,
-  type GrowingBuffer,
-} from "../../server/body/read-body.ts";
+import type { MemoryAccount } from "../../server/body/body-budget.ts";
+import { type BodySink, GrowingBuffer } from "../../server/body/read-body.ts";
 import { type ExchangeDeps, HttpExchange, pathOf } from "../../server/exchange.ts";
 import type { NodeRequest, NodeResponse, Respond } from "../../server/node-http.ts";
 import { assertRoomForAnswer, sendReply, sendStream } from "../../server/reply.ts";
@@ -258,13 +255,13 @@ class MessageSink implements BodySink {
       return;
     }
     this.#message = Number.isNaN(declaredBytes)
-      ? createGrowingBuffer("at-most", maxBytes, () => messageTooLong(maxBytes))
-      : createGrowingBuffer("exactly", declaredBytes, messageCutShort);
+      ? new GrowingBuffer("at-most", maxBytes, () => messageTooLong(maxBytes))
+      : new GrowingBuffer("exactly", declaredBytes, messageCutShort);
   }
 
-  push(piece: Buffer, reserve: (byteCount: number) => void): void {
+  push(piece: Buffer, account: MemoryAccount): void {
     const rest = this.#message ? piece : this.#begin(piece);
-    if (rest.byteLength > 0) this.#message?.push(rest, reserve);
+    if (rest.byteLength > 0) this.#message?.push(rest, account);
   }
 
   end(): Uint8Array | Promise<Uint8Array> {
@@ -289,7 +286,7 @@ class MessageSink implements BodySink {
     const { flags, byteCount } = readPrefix(prefix);
     if (flags !== 0) throw flags === compressedFlag ? undeclaredEncoding() : unknownFlags(flags);
     if (byteCount > this.#maxBytes) throw messageTooLong(this.#maxBytes);
-    this.#message = createGrowingBuffer("exactly", byteCount, (bytes) =>
+    this.#message = new GrowingBuffer("exactly", byteCount, (bytes) =>
       bytes > byteCount ? onlyOneMessage() : messageCutShort(),
     );
     return piece.subarray(taken);

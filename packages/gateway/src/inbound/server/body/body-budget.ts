@@ -4,17 +4,21 @@ import type { ListenSettings, RequestOptions } from "../../options.ts";
 import { assertKnownTransfer, type NodeRequest, type NodeResponse } from "../node-http.ts";
 import { fellSilent, tooLate, tooManyPieces, tooSlow } from "./body-faults.ts";
 
-/** The share of one request in the budget: counted, and timed until its body has arrived. The same for every protocol. */
-export interface BodyUsage {
-  /** Bytes of the body that have arrived so far, as they came. */
-  readonly receivedBytes: number;
-  /** Counts a piece of the body that has arrived, for its rate; what is held of it is reserved separately. */
-  arrived(byteCount: number): void;
+/** Where memory is counted. */
+export interface MemoryAccount {
   /**
    * Counts memory, in bytes, before it is allocated for this request.
    * @throws OverloadedError if the budget is exhausted
    */
   reserve(byteCount: number): void;
+}
+
+/** The share of one request in the budget: counted, and timed until its body has arrived. The same for every protocol. */
+export interface BodyUsage extends MemoryAccount {
+  /** Bytes of the body that have arrived so far, as they came. */
+  readonly receivedBytes: number;
+  /** Counts a piece of the body that has arrived, for its rate; what is held of it is reserved separately. */
+  arrived(byteCount: number): void;
   /**
    * Raises what is counted to at least `byteCount`: a body that was compressed.
    * @throws OverloadedError if the budget is exhausted
@@ -45,8 +49,10 @@ export interface BodyBudget {
    * @throws OverloadedError if its declared length does not fit
    * @throws NotSupportedError if it is encoded for the transfer otherwise than in chunks
    */
-  open(request: NodeRequest, response: NodeResponse, kind: "whole" | "stream"): BodyUsage;
+  open(request: NodeRequest, response: NodeResponse, kind: BodyKind): BodyUsage;
 }
+
+type BodyKind = "whole" | "stream";
 
 export interface BodyBudgetOptions {
   readonly requests: Pick<
@@ -61,130 +67,155 @@ export interface BodyBudgetOptions {
 const rateGraceMs = 5_000;
 const checkEveryMs = 1_000;
 
-/** When the client of an overloaded gateway may retry, in milliseconds. */
-const retryAfterMs = 1_000;
-
-export function createBodyBudget({ requests, listen, clock }: BodyBudgetOptions): BodyBudget {
-  const { maxBytesInFlight, minUploadBytesPerSecond, requestTimeoutMs } = requests;
-  let bytesInFlight = 0;
-
-  function assertRoom(byteCount: number): void {
-    if (bytesInFlight + byteCount <= maxBytesInFlight) return;
-    throw new OverloadedError("request body budget (requests.maxBytesInFlight) exhausted", {
-      retryAfterMs,
-      hint: "retry in a moment",
-    });
-  }
-
-  function open(request: NodeRequest, response: NodeResponse, kind: "whole" | "stream"): BodyUsage {
-    const transferCoding = request.headers["transfer-encoding"];
-    if (transferCoding !== undefined) assertKnownTransfer(transferCoding);
-    const declaredBytes = Number(request.headers["content-length"] ?? 0) || 0;
-    // What is declared and never sent must not keep others out, so it is checked and not reserved.
-    assertRoom(declaredBytes);
-    let startedMs = 0;
-    let countedBytes = 0;
-    /** The response itself, and what retains the usage. */
-    let holderCount = 1;
-    let timer: Disposable | undefined;
-    let isOver = false;
-    let fail: ((error: ScoringError) => void) | undefined;
-    let failure: ScoringError | undefined;
-
-    function failWith(error: ScoringError): void {
-      failure = error;
-      usage.complete();
-      fail?.(error);
-    }
-
-    function checkRate(): void {
-      const elapsedMs = clock.nowMs() - startedMs;
-      const wantedBytes = (minUploadBytesPerSecond * elapsedMs) / 1_000;
-      if (elapsedMs >= requestTimeoutMs) failWith(tooLate(requestTimeoutMs));
-      else if (usage.receivedBytes < wantedBytes) failWith(tooSlow(minUploadBytesPerSecond));
-      else timer = clock.setTimer(Math.min(checkEveryMs, requestTimeoutMs - elapsedMs), checkRate);
-    }
-
-    function startTiming(): void {
-      if (isOver) return;
-      timer?.[Symbol.dispose]();
-      if (kind === "stream") timer = clock.setTimer(listen.idleTimeoutMs, onSilence);
-      else {
-        startedMs = clock.nowMs();
-        timer = clock.setTimer(Math.min(rateGraceMs, requestTimeoutMs), checkRate);
-      }
-    }
-
-    function onSilence(): void {
-      // A client that waits for answers need not send. What holds it beside the response is work in progress.
-      if (holderCount > 1) startTiming();
-      else failWith(fellSilent(listen.idleTimeoutMs));
-    }
-
-    const usage: BodyUsage & { receivedBytes: number } = {
-      receivedBytes: 0,
-      arrived: (byteCount) => {
-        usage.receivedBytes += byteCount;
-        if (kind === "stream") startTiming();
-      },
-      reserve: (byteCount) => {
-        assertRoom(byteCount);
-        // Without a holder it would stay counted.
-        if (holderCount === 0) return;
-        countedBytes += byteCount;
-        bytesInFlight += byteCount;
-      },
-      ensure: (byteCount) => {
-        if (byteCount > countedBytes) usage.reserve(byteCount - countedBytes);
-      },
-      unreserve: (byteCount) => {
-        const released = Math.min(byteCount, countedBytes);
-        countedBytes -= released;
-        bytesInFlight -= released;
-      },
-      complete: () => {
-        isOver = true;
-        timer?.[Symbol.dispose]();
-      },
-      onFailure: (listener) => {
-        if (failure) listener(failure);
-        else fail = listener;
-      },
-      retain: () => {
-        holderCount += 1;
-      },
-      release: () => {
-        holderCount -= 1;
-        if (holderCount > 0) return;
-        usage.complete();
-        bytesInFlight -= countedBytes;
-        countedBytes = 0;
-      },
-    };
-
-    if (response.closed) usage.release();
-    else response.on("close", usage.release);
-    const mayHaveBody =
-      "stream" in request
-        ? !request.stream.endAfterHeaders
-        : transferCoding !== undefined || declaredBytes > 0;
-    // A body that came with its headers is not waited for.
-    if (mayHaveBody && !(kind === "whole" && request.complete)) startTiming();
-    onTooManyPieces(request, () => failWith(tooManyPieces(minBytesPerPiece)));
-    if (request.headers.expect !== undefined) sendContinue(request, response);
-    return usage;
-  }
-
-  return {
-    get bytesInFlight() {
-      return bytesInFlight;
-    },
+export function createBodyBudget(options: BodyBudgetOptions): BodyBudget {
+  const budget: BodyBudget & HeldBytes = {
+    bytesInFlight: 0,
     add: (byteCount) => {
-      bytesInFlight += byteCount;
+      budget.bytesInFlight += byteCount;
     },
-    hasRoom: (byteCount) => bytesInFlight + byteCount <= maxBytesInFlight,
-    open,
+    hasRoom: (byteCount) => budget.bytesInFlight + byteCount <= options.requests.maxBytesInFlight,
+    open: (request, response, kind) => {
+      const transferCoding = request.headers["transfer-encoding"];
+      if (transferCoding !== undefined) assertKnownTransfer(transferCoding);
+      const declaredBytes = Number(request.headers["content-length"] ?? 0) || 0;
+      // What is declared and never sent must not keep others out, so it is checked and not reserved.
+      if (!budget.hasRoom(declaredBytes)) throw budgetExhausted();
+      const usage = new RequestUsage(budget, options, kind);
+      if (response.closed) usage.release();
+      else response.on("close", usage.release.bind(usage));
+      const mayHaveBody =
+        "stream" in request
+          ? !request.stream.endAfterHeaders
+          : transferCoding !== undefined || declaredBytes > 0;
+      // A body that came with its headers is not waited for.
+      if (mayHaveBody && !(kind === "whole" && request.complete)) usage.startTiming();
+      onTooManyPieces(request, usage.rejectPieces.bind(usage));
+      if (request.headers.expect !== undefined) sendContinue(request, response);
+      return usage;
+    },
   };
+  return budget;
+}
+
+function budgetExhausted(): OverloadedError {
+  return new OverloadedError("request body budget (requests.maxBytesInFlight) exhausted", {
+    retryAfterMs: 1_000,
+    hint: "retry in a moment",
+  });
+}
+
+type HeldBytes = Pick<BodyBudget, "hasRoom"> & { bytesInFlight: number };
+
+/** A class, so that requests share its methods. */
+class RequestUsage implements BodyUsage {
+  receivedBytes: number;
+  readonly #budget: HeldBytes;
+  readonly #options: BodyBudgetOptions;
+  readonly #kind: BodyKind;
+  #countedBytes: number;
+  /** The response itself, and what retains the usage. */
+  #holderCount: number;
+  #startedMs: number;
+  #timer: Disposable | undefined;
+  #isOver: boolean;
+  #fail: ((error: ScoringError) => void) | undefined;
+  #failure: ScoringError | undefined;
+
+  constructor(budget: HeldBytes, options: BodyBudgetOptions, kind: BodyKind) {
+    this.receivedBytes = 0;
+    this.#budget = budget;
+    this.#options = options;
+    this.#kind = kind;
+    this.#countedBytes = 0;
+    this.#holderCount = 1;
+    this.#startedMs = 0;
+    this.#isOver = false;
+  }
+
+  arrived(byteCount: number): void {
+    this.receivedBytes += byteCount;
+    if (this.#kind === "stream") this.startTiming();
+  }
+
+  reserve(byteCount: number): void {
+    if (!this.#budget.hasRoom(byteCount)) throw budgetExhausted();
+    // Without a holder it would stay counted.
+    if (this.#holderCount === 0) return;
+    this.#countedBytes += byteCount;
+    this.#budget.bytesInFlight += byteCount;
+  }
+
+  ensure(byteCount: number): void {
+    if (byteCount > this.#countedBytes) this.reserve(byteCount - this.#countedBytes);
+  }
+
+  unreserve(byteCount: number): void {
+    const released = Math.min(byteCount, this.#countedBytes);
+    this.#countedBytes -= released;
+    this.#budget.bytesInFlight -= released;
+  }
+
+  complete(): void {
+    this.#isOver = true;
+    this.#timer?.[Symbol.dispose]();
+  }
+
+  onFailure(listener: (error: ScoringError) => void): void {
+    if (this.#failure) listener(this.#failure);
+    else this.#fail = listener;
+  }
+
+  retain(): void {
+    this.#holderCount += 1;
+  }
+
+  release(): void {
+    this.#holderCount -= 1;
+    if (this.#holderCount > 0) return;
+    if (!this.#isOver) this.complete();
+    this.#budget.bytesInFlight -= this.#countedBytes;
+    this.#countedBytes = 0;
+  }
+
+  startTiming(): void {
+    if (this.#isOver) return;
+    const { clock, listen, requests } = this.#options;
+    this.#timer?.[Symbol.dispose]();
+    if (this.#kind === "stream") {
+      this.#timer = clock.setTimer(listen.idleTimeoutMs, () => this.#onSilence());
+    } else {
+      this.#startedMs = clock.nowMs();
+      const graceMs = Math.min(rateGraceMs, requests.requestTimeoutMs);
+      this.#timer = clock.setTimer(graceMs, () => this.#checkRate());
+    }
+  }
+
+  rejectPieces(): void {
+    this.#failWith(tooManyPieces(minBytesPerPiece));
+  }
+
+  #failWith(error: ScoringError): void {
+    this.#failure = error;
+    this.complete();
+    this.#fail?.(error);
+  }
+
+  #checkRate(): void {
+    const { clock, requests } = this.#options;
+    const { minUploadBytesPerSecond, requestTimeoutMs } = requests;
+    const elapsedMs = clock.nowMs() - this.#startedMs;
+    const wantedBytes = (minUploadBytesPerSecond * elapsedMs) / 1_000;
+    const leftMs = requestTimeoutMs - elapsedMs;
+    if (leftMs <= 0) this.#failWith(tooLate(requestTimeoutMs));
+    else if (this.receivedBytes < wantedBytes) this.#failWith(tooSlow(minUploadBytesPerSecond));
+    else this.#timer = clock.setTimer(Math.min(checkEveryMs, leftMs), () => this.#checkRate());
+  }
+
+  #onSilence(): void {
+    // A client that waits for answers need not send. What holds it beside the response is work in progress.
+    if (this.#holderCount > 1) this.startTiming();
+    else this.#failWith(fellSilent(this.#options.listen.idleTimeoutMs));
+  }
 }
 
 /** The one expectation of a client that can be met. @see RFC 9110, section 10.1.1 */
@@ -209,7 +240,8 @@ interface PieceCount {
   byteCount: number;
   /** Whether there were far more pieces than the bytes are worth, also if larger ones follow. */
   isTooMany: boolean;
-  readonly listeners: (() => void)[];
+  /** Calls those that asked for it, in their order. */
+  listener: (() => void) | undefined;
 }
 
 /** Where the body of a request that was given a limit has its count: in a WeakMap it would outlive the request. */
@@ -226,7 +258,14 @@ export function hasTooManyPieces(request: NodeRequest & LimitedBody): boolean {
 export function onTooManyPieces(request: NodeRequest & LimitedBody, listener: () => void): void {
   const pieces = request[piecesKey];
   if (pieces?.isTooMany) listener();
-  else pieces?.listeners.push(listener);
+  else if (pieces) pieces.listener = pieces.listener ? both(pieces.listener, listener) : listener;
+}
+
+function both(first: () => void, second: () => void): () => void {
+  return () => {
+    first();
+    second();
+  };
 }
 
 /** What Node's parsers hand a piece to, the same for all bodies. @returns whether they may read on */
@@ -236,7 +275,7 @@ function pushLimited(this: LimitedBody, piece: Uint8Array | null): boolean {
     pieces.pieceCount += 1;
     pieces.byteCount += piece.byteLength;
     pieces.isTooMany = pieces.pieceCount > freePieces + pieces.byteCount / minBytesPerPiece;
-    if (pieces.isTooMany) for (const listener of pieces.listeners) listener();
+    if (pieces.isTooMany) pieces.listener?.();
   }
   const isKept = piece === null || !pieces?.isTooMany;
   return isKept && Readable.prototype.push.call(this, piece);
@@ -248,7 +287,7 @@ function pushLimited(this: LimitedBody, piece: Uint8Array | null): boolean {
  * Node stops reading.
  */
 export function limitPieces(request: NodeRequest & LimitedBody): void {
-  const pieces: PieceCount = { pieceCount: 0, byteCount: 0, isTooMany: false, listeners: [] };
+  const pieces: PieceCount = { pieceCount: 0, byteCount: 0, isTooMany: false, listener: undefined };
   const body: LimitedBody = "stream" in request ? request.stream : request;
   // Thousands of frames may have come in one packet with the headers: they become one piece.
   const earlyBytes = body.readableLength;

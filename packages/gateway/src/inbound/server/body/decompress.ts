@@ -1,6 +1,6 @@
 import zlib from "node:zlib";
 import { InvalidRequestError, TooLargeError, UnsupportedMediaError } from "@tensorgate/core";
-import { createGrowingBuffer } from "./read-body.ts";
+import { GrowingBuffer } from "./read-body.ts";
 
 /** Compressions that bodies may have. */
 export type Coding = "gzip" | "deflate";
@@ -75,7 +75,8 @@ export function createDecompress(): Decompress {
 const unpack: Decompress = (packed, { coding, maxBytes, charge }) =>
   new Promise((resolve, reject) => {
     const stream = createUnpacker(coding, packed);
-    const unpacked = createGrowingBuffer("at-most", maxBytes, () => unpacksTooLong(maxBytes));
+    const unpacked = new GrowingBuffer("at-most", maxBytes, () => unpacksTooLong(maxBytes));
+    const account = { reserve: charge };
     let at = 0;
 
     function end(settle: () => void): void {
@@ -100,7 +101,7 @@ const unpack: Decompress = (packed, { coding, maxBytes, charge }) =>
 
     stream.on("data", (chunk: Buffer) => {
       try {
-        unpacked.push(chunk, charge);
+        unpacked.push(chunk, account);
       } catch (thrown) {
         fail(thrown);
       }

@@ -1,7 +1,10 @@
 import { expect, test } from "vitest";
-import { createGrowingBuffer, maxMovedBytes } from "./read-body.ts";
+import { GrowingBuffer, maxMovedBytes } from "./read-body.ts";
 
 const wrongLength = (receivedBytes: number) => new RangeError(`${receivedBytes} bytes`);
+
+/** Has room for everything. */
+const roomy = { reserve: () => {} };
 
 test.each([
   { kind: "exactly", declared: 100_000, pieces: [65_536, 34_464], charged: [100_000] },
@@ -13,14 +16,14 @@ test.each([
 ] as const)(
   "$kind $declared in pieces of $pieces takes memory of $charged",
   async ({ kind, declared, pieces, charged }) => {
-    const buffer = createGrowingBuffer(kind, declared, wrongLength);
+    const buffer = new GrowingBuffer(kind, declared, wrongLength);
     const capacities: number[] = [];
 
     const whole = Buffer.alloc(pieces.reduce((sum, each) => sum + each, 0)).map((_, at) => at);
     let at = 0;
     for (const length of pieces) {
-      buffer.push(whole.subarray(at, at + length), (byteCount) => {
-        capacities.push(buffer.capacity + byteCount);
+      buffer.push(whole.subarray(at, at + length), {
+        reserve: (byteCount) => capacities.push(buffer.capacity + byteCount),
       });
       at += length;
     }
@@ -31,36 +34,38 @@ test.each([
 );
 
 test("what is only declared takes no memory", () => {
-  const buffer = createGrowingBuffer("exactly", 1_000_000_000, wrongLength);
+  const buffer = new GrowingBuffer("exactly", 1_000_000_000, wrongLength);
 
-  buffer.push(Buffer.from("a"), () => {});
+  buffer.push(Buffer.from("a"), roomy);
 
   expect(buffer.capacity).toBe(4_096);
 });
 
 test("a piece that has no room changes nothing", async () => {
-  const buffer = createGrowingBuffer("at-most", 100_000, wrongLength);
-  buffer.push(Buffer.from("abc"), () => {});
+  const buffer = new GrowingBuffer("at-most", 100_000, wrongLength);
+  buffer.push(Buffer.from("abc"), roomy);
 
-  const full = () => {
-    throw new Error("full");
+  const full = {
+    reserve: () => {
+      throw new Error("full");
+    },
   };
 
   expect(() => buffer.push(Buffer.alloc(10_000), full)).toThrow("full");
-  expect(() => buffer.push(Buffer.alloc(100_000), () => {})).toThrow(RangeError);
+  expect(() => buffer.push(Buffer.alloc(100_000), roomy)).toThrow(RangeError);
   expect(Buffer.from(await buffer.end()).toString()).toBe("abc");
 });
 
 test("fewer bytes than are expected exactly are not the whole", () => {
-  const buffer = createGrowingBuffer("exactly", 10, wrongLength);
-  buffer.push(Buffer.from("abc"), () => {});
+  const buffer = new GrowingBuffer("exactly", 10, wrongLength);
+  buffer.push(Buffer.from("abc"), roomy);
 
   expect(() => buffer.end()).toThrow("3 bytes");
 });
 
 test("memory is freed immediately, not when the collector runs", async () => {
-  const buffer = createGrowingBuffer("at-most", 10, wrongLength);
-  buffer.push(Buffer.from("abc"), () => {});
+  const buffer = new GrowingBuffer("at-most", 10, wrongLength);
+  buffer.push(Buffer.from("abc"), roomy);
   const bytes = await buffer.end();
 
   buffer.free();
@@ -70,9 +75,9 @@ test("memory is freed immediately, not when the collector runs", async () => {
 
 /** Receives a body of one repeated byte, in two pieces. */
 async function received(byteCount: number, byte: number, kind: "exactly" | "at-most" = "exactly") {
-  const buffer = createGrowingBuffer(kind, byteCount, wrongLength);
-  buffer.push(Buffer.alloc(byteCount - 10, byte), () => {});
-  buffer.push(Buffer.alloc(10, byte), () => {});
+  const buffer = new GrowingBuffer(kind, byteCount, wrongLength);
+  buffer.push(Buffer.alloc(byteCount - 10, byte), roomy);
+  buffer.push(Buffer.alloc(10, byte), roomy);
   return { buffer, bytes: await buffer.end() };
 }
 
@@ -106,21 +111,21 @@ test.each([
 });
 
 test("a short piece that is the whole body stays where it is", async () => {
-  const buffer = createGrowingBuffer("exactly", 2_000, wrongLength);
+  const buffer = new GrowingBuffer("exactly", 2_000, wrongLength);
   const piece = Buffer.allocUnsafeSlow(2_000);
   const charged: number[] = [];
 
-  buffer.push(piece, (byteCount) => charged.push(byteCount));
+  buffer.push(piece, { reserve: (byteCount) => charged.push(byteCount) });
 
   expect((await buffer.end()).buffer).toBe(piece.buffer);
   expect(charged).toEqual([2_000]);
 });
 
 test("a short piece of larger memory is copied", async () => {
-  const buffer = createGrowingBuffer("exactly", 2_000, wrongLength);
+  const buffer = new GrowingBuffer("exactly", 2_000, wrongLength);
   const piece = Buffer.alloc(65_536).subarray(100, 2_100);
 
-  buffer.push(piece, () => {});
+  buffer.push(piece, roomy);
 
   expect((await buffer.end()).buffer.byteLength).toBe(2_000);
 });
@@ -135,7 +140,7 @@ test.each(["exactly", "at-most"] as const)(
     const piece = Buffer.alloc(65_536).map((_, at) => at % 251);
     for (const count of [1, 65, 129, 257]) {
       const byteCount = kind === "exactly" ? count * piece.byteLength : 2 ** 25;
-      const buffer = createGrowingBuffer(kind, byteCount, wrongLength);
+      const buffer = new GrowingBuffer(kind, byteCount, wrongLength);
       let seen = 0;
       const moved = () => {
         const before = seen;
@@ -144,7 +149,7 @@ test.each(["exactly", "at-most"] as const)(
       };
 
       for (let index = 0; index < count; index += 1) {
-        buffer.push(piece, () => {});
+        buffer.push(piece, roomy);
         expect(moved()).toBeLessThanOrEqual(maxMovedBytes);
       }
       let isOver = false;

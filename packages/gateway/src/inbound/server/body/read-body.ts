@@ -1,18 +1,19 @@
 import { setImmediate } from "node:timers/promises";
 import { CancelledError } from "@tensorgate/core";
 import type { NodeRequest } from "../node-http.ts";
-import type { BodyUsage } from "./body-budget.ts";
+import type { BodyUsage, MemoryAccount } from "./body-budget.ts";
 import { bodyTooLarge, notAsDeclared } from "./body-faults.ts";
+import { keepMemory, minRecycledBytes, takeMemory } from "./recycled-memory.ts";
 
 /** Puts a body together from its pieces as they come. */
 export interface BodySink {
   /**
    * Takes a copy of the piece, whose memory is freed afterwards if it is long.
    *
-   * @param reserve - called with each further amount of memory that is needed, in bytes, before it is taken
+   * @param account - where each further amount of memory that is needed is counted before it is taken
    * @throws ScoringError if the body cannot be read with this piece
    */
-  push(piece: Buffer, reserve: (byteCount: number) => void): void;
+  push(piece: Buffer, account: MemoryAccount): void;
   /**
    * Called once, at the end of the body. @returns the whole of it
    *
@@ -33,90 +34,100 @@ export interface BodySink {
 export function wholeBody(maxBytes: number, declaredBytes: number): GrowingBuffer {
   if (declaredBytes > maxBytes) throw bodyTooLarge(maxBytes);
   return Number.isNaN(declaredBytes)
-    ? createGrowingBuffer("at-most", maxBytes, () => bodyTooLarge(maxBytes))
-    : createGrowingBuffer("exactly", declaredBytes, (bytes) => notAsDeclared(bytes, declaredBytes));
+    ? new GrowingBuffer("at-most", maxBytes, () => bodyTooLarge(maxBytes))
+    : new GrowingBuffer("exactly", declaredBytes, notAsDeclared);
+}
+
+/** Where a request whose body is read has that, so that its listeners are the same for all requests. */
+const readingKey: unique symbol = Symbol("reading");
+
+type ReadRequest = NodeRequest & { [readingKey]?: Reading };
+
+interface Reading {
+  readonly usage: BodyUsage;
+  readonly sink: BodySink;
+  readonly resolve: (body: Uint8Array | Promise<Uint8Array>) => void;
+  readonly reject: (error: unknown) => void;
+  isOver: boolean;
 }
 
 /** Reads a whole body into `sink`. */
 export function readBody(
-  request: NodeRequest,
+  request: ReadRequest,
   usage: BodyUsage,
   sink: BodySink,
 ): Promise<Uint8Array> {
   const { promise, resolve, reject } = Promise.withResolvers<Uint8Array>();
-  // Frames of one packet share their memory, which nghttp2 reads on.
-  const isShared = "stream" in request;
-  let isOver = false;
-
-  function failWith(error: unknown): void {
-    if (isOver) return;
-    isOver = true;
-    request.off("data", onData);
-    request.pause();
-    sink.free();
-    reject(error);
-  }
-
-  function onGone(): void {
-    failWith(new CancelledError("the client closed the request"));
-  }
-
-  function onData(chunk: Buffer): void {
-    usage.arrived(chunk.length);
-    try {
-      sink.push(chunk, usage.reserve);
-      if (!isShared) freePiece(chunk);
-    } catch (thrown) {
-      failWith(thrown);
-    }
-  }
-
-  usage.onFailure(failWith);
+  request[readingKey] = { usage, sink, resolve, reject, isOver: false };
+  usage.onFailure(failWith.bind(undefined, request));
   request.on("data", onData);
-  // node:http2 ends a cut upload as if it were whole: only the count and `aborted` show it.
-  request.on("end", () => {
-    usage.complete();
-    if (isOver) return;
-    if (isCut(request)) return onGone();
-    try {
-      resolve(sink.end());
-      isOver = true;
-    } catch (thrown) {
-      failWith(thrown);
-    }
-  });
+  request.on("end", onEnd);
   request.on("error", onGone);
-  request.on("close", () => {
-    // Every request is closed at its end; an error has a stack, which costs more than all of this.
-    if (!request.readableEnded) onGone();
-  });
+  request.on("close", onClose);
   return promise;
 }
 
+function failWith(request: ReadRequest, error: unknown): void {
+  const reading = request[readingKey];
+  if (!reading || reading.isOver) return;
+  reading.isOver = true;
+  request.off("data", onData);
+  request.pause();
+  reading.sink.free();
+  reading.reject(error);
+}
+
+function onData(this: ReadRequest, chunk: Buffer): void {
+  const reading = this[readingKey];
+  if (!reading) return;
+  reading.usage.arrived(chunk.length);
+  try {
+    reading.sink.push(chunk, reading.usage);
+    // Frames of one packet share their memory, which nghttp2 reads on.
+    if (chunk.byteLength >= minRecycledBytes && !("stream" in this)) freePiece(chunk);
+  } catch (thrown) {
+    failWith(this, thrown);
+  }
+}
+
+function onEnd(this: ReadRequest): void {
+  const reading = this[readingKey];
+  if (!reading) return;
+  reading.usage.complete();
+  if (reading.isOver) return;
+  // node:http2 ends a cut upload as if it were whole: only the count and `aborted` show it.
+  if (isCut(this)) onGone.call(this);
+  else {
+    try {
+      reading.resolve(reading.sink.end());
+      reading.isOver = true;
+    } catch (thrown) {
+      failWith(this, thrown);
+    }
+  }
+}
+
+function onClose(this: ReadRequest): void {
+  // Every request is closed at its end; an error has a stack, which costs more than all of this.
+  if (!this.readableEnded) onGone.call(this);
+}
+
+function onGone(this: ReadRequest): void {
+  failWith(this, new CancelledError("the client closed the request"));
+}
+
 /**
- * Frees the memory of a piece that was copied, if that is all its own. The collector would free it later, and meanwhile
- * each piece is in other memory, none of which the processor has in its cache: see
+ * Frees the memory of a long piece that was copied, if that is all its own. The collector would free it later, and
+ * meanwhile each piece is in other memory, none of which the processor has in its cache: see
  * `docs/decisions/0080-pieces-of-bodies-are-freed.md`.
  */
 function freePiece({ buffer, byteLength }: Buffer): void {
-  if (byteLength < recycled.minBytes || byteLength < buffer.byteLength) return;
-  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+  if (byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /** Whether what came of the body is not all: node:http2 ends a cut upload as if it were whole. */
 export function isCut(request: NodeRequest): boolean {
   return "stream" in request ? request.stream.aborted : !request.complete;
-}
-
-/** Bytes put together from pieces, in memory that follows what has come. A short piece that is all of it is taken as it is. */
-export interface GrowingBuffer extends BodySink {
-  /** Bytes that have come. */
-  readonly byteLength: number;
-  /** Bytes of memory that they take: all that was reserved. */
-  readonly capacity: number;
-  /** Bytes that have been copied so far from smaller memory to larger. */
-  readonly movedBytes: number;
-  push(piece: Uint8Array, reserve: (byteCount: number) => void): void;
 }
 
 /** Bytes of memory that the first piece gets at least, where so many are expected. */
@@ -137,131 +148,137 @@ export const maxMovedBytes = 1_048_576;
 /** Bytes that are moved with each byte that comes: the move has ended long before the memory is full again. */
 const movedPerByte = 8;
 
-const empty = Buffer.alloc(0);
+const empty: Uint8Array<ArrayBuffer> = Buffer.alloc(0);
 
-/** Shortest and longest memory that is kept for other bodies, and most that is kept in all, in bytes. */
-const recycled = { minBytes: 16_384, maxBytes: 4_194_304, maxIdleBytes: 16_777_216 } as const;
-
-/**
- * Memory of bodies that were answered, by its length. A collector that counts another 100 KB with each request runs
- * so often that it costs more than everything else that is done with a picture.
- */
-const idle = new Map<number, Buffer<ArrayBuffer>[]>();
-let idleBytes = 0;
-
-/** Takes memory for a body, which may be an eighth longer than it: bodies of about the same length share theirs. */
-function takeMemory(byteCount: number): Buffer<ArrayBuffer> {
-  const length = recycledLength(byteCount);
-  const found = idle.get(length)?.pop();
-  if (!found) return Buffer.allocUnsafeSlow(length);
-  idleBytes -= length;
-  return found;
-}
-
-/** Rounds up to a multiple of an eighth of the next lower power of two. */
-function recycledLength(byteCount: number): number {
-  if (byteCount < recycled.minBytes || byteCount > recycled.maxBytes) return byteCount;
-  const step = 1 << (28 - Math.clz32(byteCount));
-  return Math.ceil(byteCount / step) * step;
-}
+type WrongLength = (receivedBytes: number, expectedBytes: number) => Error;
 
 /**
- * Creates an empty buffer. What larger memory replaces is moved to it little by little, with the pieces that come.
- *
- * @param kind - whether `byteCount` bytes are expected, or any number up to it; however many, no memory is taken for
- *   them before they have begun to come
- * @param wrongLength - creates the error for more bytes than that, or for fewer than are expected exactly
+ * Bytes put together from pieces, in memory that follows what has come; what larger memory replaces is moved to it little
+ * by little, with the pieces that come. A short piece that is all of it is taken as it is. A class, so that bodies share
+ * its methods.
  */
-export function createGrowingBuffer(
-  kind: keyof typeof growthTo,
-  byteCount: number,
-  wrongLength: (receivedBytes: number) => Error,
-): GrowingBuffer {
-  let memory = empty;
+export class GrowingBuffer implements BodySink {
+  readonly #kind: keyof typeof growthTo;
+  readonly #expectedBytes: number;
+  readonly #wrongLength: WrongLength;
+  #byteLength: number;
+  #capacity: number;
+  #movedBytes: number;
+  #memory: Uint8Array<ArrayBuffer>;
   /** The memory before, whose bytes have not all been moved; empty if they have. */
-  let before = empty;
-  let movedTo = 0;
+  #before: Uint8Array<ArrayBuffer>;
+  #movedTo: number;
 
-  function move(maxBytes: number): void {
-    const from = movedTo;
-    movedTo = Math.min(before.byteLength, from + maxBytes);
-    before.copy(memory, from, from, movedTo);
-    buffer.movedBytes += movedTo - from;
-    if (movedTo === before.byteLength) freeBefore();
+  /**
+   * @param kind - whether `expectedBytes` are expected, or any number up to it; however many, no memory is taken for
+   *   them before they have begun to come
+   * @param wrongLength - creates the error for more bytes than that, or for fewer than are expected exactly
+   */
+  constructor(kind: keyof typeof growthTo, expectedBytes: number, wrongLength: WrongLength) {
+    this.#kind = kind;
+    this.#expectedBytes = expectedBytes;
+    this.#wrongLength = wrongLength;
+    this.#byteLength = 0;
+    this.#capacity = 0;
+    this.#movedBytes = 0;
+    this.#memory = empty;
+    this.#before = empty;
+    this.#movedTo = 0;
   }
 
-  function freeBefore(): void {
-    if (before !== empty) before.buffer.transfer(0);
-    before = empty;
-    movedTo = 0;
+  /** Bytes that have come. */
+  get byteLength(): number {
+    return this.#byteLength;
   }
 
-  function grow(capacity: number): void {
-    if (before !== empty) move(before.byteLength);
-    before = buffer.byteLength > 0 ? memory.subarray(0, buffer.byteLength) : empty;
-    memory = kind === "exactly" ? takeMemory(capacity) : Buffer.allocUnsafeSlow(capacity);
-    buffer.capacity = capacity;
+  /** Bytes of memory that they take: all that was reserved. */
+  get capacity(): number {
+    return this.#capacity;
   }
 
-  function received(): Uint8Array {
-    const { byteLength } = buffer;
-    return byteLength === memory.byteLength ? memory : memory.subarray(0, byteLength);
+  /** Bytes that have been copied so far from smaller memory to larger. */
+  get movedBytes(): number {
+    return this.#movedBytes;
   }
 
-  async function wholeLater(): Promise<Uint8Array> {
-    for (let turn = 0; before !== empty; turn += 1) {
-      if (turn > 0) await setImmediate();
-      move(maxMovedBytes);
+  push(piece: Uint8Array, account: MemoryAccount): void {
+    const expectedBytes = this.#expectedBytes;
+    const neededBytes = this.#byteLength + piece.byteLength;
+    if (neededBytes > expectedBytes) throw this.#wrongLength(neededBytes, expectedBytes);
+    const { buffer } = piece;
+    const isAll = this.#kind === "exactly" && piece.byteLength === expectedBytes;
+    // A short piece that is alone in its memory may stay there.
+    const isAlone = buffer.byteLength === expectedBytes && expectedBytes < minRecycledBytes;
+    if (isAll && isAlone && buffer instanceof ArrayBuffer) {
+      account.reserve(expectedBytes);
+      this.#memory = piece as Uint8Array<ArrayBuffer>;
+      this.#capacity = expectedBytes;
+      this.#byteLength = expectedBytes;
+      return;
     }
-    return received();
+    if (neededBytes > this.#capacity) {
+      const ahead = neededBytes * growthTo[this.#kind];
+      const capacity = Math.min(expectedBytes, Math.max(minBytes, ahead));
+      account.reserve(capacity - this.#capacity);
+      this.#grow(capacity);
+    }
+    this.#memory.set(piece, this.#byteLength);
+    this.#byteLength = neededBytes;
+    if (this.#before === empty) return;
+    this.#move(Math.min(maxMovedBytes, movedPerByte * piece.byteLength));
   }
 
-  const buffer: GrowingBuffer & { byteLength: number; capacity: number; movedBytes: number } = {
-    byteLength: 0,
-    capacity: 0,
-    movedBytes: 0,
-    push: (piece, reserve) => {
-      const neededBytes = buffer.byteLength + piece.byteLength;
-      if (neededBytes > byteCount) throw wrongLength(neededBytes);
-      const { buffer: own } = piece;
-      const isAll = kind === "exactly" && piece.byteLength === byteCount;
-      // A short piece that is alone in its memory may stay there.
-      const isAlone = own.byteLength === byteCount && byteCount < recycled.minBytes;
-      if (isAll && isAlone && own instanceof ArrayBuffer) {
-        reserve(byteCount);
-        memory = Buffer.from(own);
-        buffer.capacity = byteCount;
-        buffer.byteLength = byteCount;
-        return;
-      }
-      if (neededBytes > buffer.capacity) {
-        const capacity = Math.min(byteCount, Math.max(minBytes, neededBytes * growthTo[kind]));
-        reserve(capacity - buffer.capacity);
-        grow(capacity);
-      }
-      memory.set(piece, buffer.byteLength);
-      buffer.byteLength = neededBytes;
-      if (before !== empty) move(Math.min(maxMovedBytes, movedPerByte * piece.byteLength));
-    },
-    end: () => {
-      if (kind === "exactly" && buffer.byteLength < byteCount) throw wrongLength(buffer.byteLength);
-      return before === empty ? received() : wholeLater();
-    },
-    free: () => {
-      freeBefore();
-      if (memory !== empty) memory.buffer.transfer(0);
-    },
-    recycle: () => {
-      const given = memory;
-      memory = empty;
-      const { length } = given;
-      if (length < recycled.minBytes || length > recycled.maxBytes) return;
-      if (length !== recycledLength(length) || idleBytes + length > recycled.maxIdleBytes) return;
-      idleBytes += length;
-      const ofLength = idle.get(length);
-      if (ofLength) ofLength.push(given);
-      else idle.set(length, [given]);
-    },
-  };
-  return buffer;
+  end(): Uint8Array | Promise<Uint8Array> {
+    const receivedBytes = this.#byteLength;
+    if (this.#kind === "exactly" && receivedBytes < this.#expectedBytes) {
+      throw this.#wrongLength(receivedBytes, this.#expectedBytes);
+    }
+    if (this.#before !== empty) return this.#wholeLater();
+    const memory = this.#memory;
+    return receivedBytes === memory.byteLength ? memory : memory.subarray(0, receivedBytes);
+  }
+
+  free(): void {
+    this.#freeBefore();
+    if (this.#memory !== empty) this.#memory.buffer.transfer(0);
+  }
+
+  recycle(): void {
+    const given = this.#memory;
+    this.#memory = empty;
+    if (given.length >= minRecycledBytes) keepMemory(given);
+  }
+
+  #grow(capacity: number): void {
+    if (this.#before !== empty) this.#move(this.#before.byteLength);
+    const memory = this.#memory;
+    this.#before = this.#byteLength > 0 ? memory.subarray(0, this.#byteLength) : empty;
+    this.#memory =
+      this.#kind === "exactly" ? takeMemory(capacity) : Buffer.allocUnsafeSlow(capacity);
+    this.#capacity = capacity;
+  }
+
+  #move(maxBytes: number): void {
+    const before = this.#before;
+    const from = this.#movedTo;
+    const to = Math.min(before.byteLength, from + maxBytes);
+    this.#memory.set(before.subarray(from, to), from);
+    this.#movedTo = to;
+    this.#movedBytes += to - from;
+    if (to === before.byteLength) this.#freeBefore();
+  }
+
+  #freeBefore(): void {
+    if (this.#before !== empty) this.#before.buffer.transfer(0);
+    this.#before = empty;
+    this.#movedTo = 0;
+  }
+
+  async #wholeLater(): Promise<Uint8Array> {
+    for (let turn = 0; this.#before !== empty; turn += 1) {
+      if (turn > 0) await setImmediate();
+      this.#move(maxMovedBytes);
+    }
+    return this.#memory.subarray(0, this.#byteLength);
+  }
 }

@@ -135,6 +135,7 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
       // It may have been read ahead, and then a request is in flight.
       if (exchangeCount === 0 && !socket.destroyed) connection.awaitNext();
     };
+    const closeIdle = () => connection.close();
     const connection: OpenClientConnection = {
       transport: socket,
       closeSession: undefined,
@@ -143,7 +144,7 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
       reset,
       awaitNext: () => {
         timer[Symbol.dispose]();
-        timer = clock.setTimer(limits.idleTimeoutMs, () => connection.close());
+        timer = clock.setTimer(limits.idleTimeoutMs, closeIdle);
       },
       close: () => {
         timer[Symbol.dispose]();
@@ -153,7 +154,7 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
       },
       begin: () => {
         connection.exchangeCount += 1;
-        if (!isSession(connection)) turns.begin();
+        if (connection.closeSession === undefined) turns.begin();
         timer[Symbol.dispose]();
         receivedMs = clock.nowMs();
       },
@@ -174,12 +175,12 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
         // A response may close after its connection.
         if (connection.exchangeCount === 0) return;
         connection.exchangeCount -= 1;
-        if (!isSession(connection)) turns.end();
+        const isSession = connection.closeSession !== undefined;
+        if (!isSession) turns.end();
         if (connection.exchangeCount > 0 || socket.destroyed) return;
-        const isLeaving =
-          draining === "idle-closed" || (draining !== "no" && isSession(connection));
+        const isLeaving = draining === "idle-closed" || (draining !== "no" && isSession);
         if (isLeaving) return connection.close();
-        if (isSession(connection) || !turns.areTaken) return connection.awaitNext();
+        if (isSession || !turns.areTaken) return connection.awaitNext();
         timer[Symbol.dispose]();
         connection.transport.pause();
         turns.wait(readAgain);
@@ -197,7 +198,7 @@ export function createConnectionTable(options: ConnectionTableOptions): Connecti
       draining = keepsIdle ? "idle-kept" : "idle-closed";
       for (const connection of open.values()) {
         if (connection.exchangeCount > 0) connection.closeSession?.();
-        else if (isSession(connection) || !keepsIdle) connection.close();
+        else if (connection.closeSession || !keepsIdle) connection.close();
       }
     },
     destroyAll: () => {
@@ -225,8 +226,6 @@ function probe(response: http.ServerResponse | undefined): void {
   if (!response?.socket || response.headersSent || response.req.httpVersion === "1.0") return;
   response.writeContinue();
 }
-
-const isSession = ({ closeSession }: ClientConnection): boolean => closeSession !== undefined;
 
 /** The network whose callers count as one: an IPv4 address, or the /64 network that one customer is given of IPv6. */
 export function networkOf(address = ""): string {

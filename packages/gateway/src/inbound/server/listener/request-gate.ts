@@ -50,20 +50,17 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
   // A client that knows when an idle connection is closed sends no request into its end.
   const keepAlive = `timeout=${Math.floor(listen.idleTimeoutMs / 1_000)}`;
 
-  function onHttp1(request: http.IncomingMessage, response: http.ServerResponse): void {
+  function onHttp1(request: http.IncomingMessage, response: CountedResponse): void {
     const connection = connectionOf.get(request.socket);
     if (!connection) {
       request.socket.destroy();
       return;
     }
     connection.begin();
-    const { unanswered } = connection;
-    unanswered.push(response);
+    connection.unanswered.push(response);
+    response[connectionKey] = connection;
     request.on("end", connection.received);
-    response.on("close", () => {
-      unanswered.splice(unanswered.indexOf(response), 1);
-      connection.end();
-    });
+    response.on("close", endExchange);
     if (isDraining) response.setHeader("connection", "close");
     // Requests may come before the responses to those ahead of them, and none of those may be waited for.
     const isTooMany = connection.exchangeCount > listen.maxStreamsPerConnection;
@@ -75,17 +72,18 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
     watchResponse(response, connection.reset, isKeptAlive ? keepAlive : undefined);
     limitPieces(request);
     response.on("prefinish", drainUnread);
-    if (hasOneHost(request)) passOn(request, response);
-    else rejectRequest(response, 400);
+    passOn(request, response, hasOneHost(request));
   }
 
   function drainUnread(this: http.ServerResponse): void {
     if (!this.req.complete) closeLingering(this.req, this, clock);
   }
 
-  function passOn(request: NodeRequest, response: NodeResponse): void {
-    const { expect = "100-continue" } = request.headers;
-    if (continueExpectation.test(expect)) onRequest(request, response);
+  function passOn(request: NodeRequest, response: NodeResponse, isForOneHost: boolean): void {
+    const { expect } = request.headers;
+    const isMet = expect === undefined || continueExpectation.test(expect);
+    if (!isForOneHost) rejectRequest(response, 400);
+    else if (isMet) onRequest(request, response);
     else rejectRequest(response, 417);
   }
 
@@ -137,8 +135,7 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
       watchResponse(response, cut);
       limitPieces(request);
       stopUnread(request, response, clock);
-      if (hasOneAuthority(request)) passOn(request, response);
-      else rejectRequest(response, 400);
+      passOn(request, response, hasOneAuthority(request));
     },
 
     endWithNextResponses: () => {
@@ -150,6 +147,18 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
       }
     },
   };
+}
+
+/** Where a response over HTTP/1.1 has the connection that counts it, so that its listener is the same for all responses. */
+const connectionKey: unique symbol = Symbol("connection");
+type CountedResponse = http.ServerResponse & { [connectionKey]?: ClientConnection };
+
+function endExchange(this: CountedResponse): void {
+  const connection = this[connectionKey];
+  if (!connection) return;
+  const { unanswered } = connection;
+  unanswered.splice(unanswered.indexOf(this), 1);
+  connection.end();
 }
 
 /** Closes responses whose connection is closed: what they hold would stay counted, and their calls would go on. */

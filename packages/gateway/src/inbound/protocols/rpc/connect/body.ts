@@ -20,7 +20,7 @@ import {
   type Decompress,
   unsupportedEncoding,
 } from "../../../server/body/decompress.ts";
-import { createGrowingBuffer } from "../../../server/body/read-body.ts";
+import { GrowingBuffer } from "../../../server/body/read-body.ts";
 import { headerOf } from "../../../server/exchange.ts";
 import type { NodeRequest } from "../../../server/node-http.ts";
 import {
@@ -184,13 +184,13 @@ async function* whole(
   if (declaredBytes !== undefined && declaredBytes > maxBytes) throw messageTooLong(maxBytes);
   const message = createRpcMessage(form.coding, options);
   const kind = declaredBytes === undefined ? "at-most" : "exactly";
-  const buffer = createGrowingBuffer(kind, declaredBytes ?? maxBytes, messageCutShort);
+  const buffer = new GrowingBuffer(kind, declaredBytes ?? maxBytes, messageCutShort);
   for (;;) {
     const piece = await pieces.next(Number.POSITIVE_INFINITY);
     if (!piece) break;
     if (buffer.byteLength + piece.byteLength > maxBytes) throw messageTooLong(maxBytes);
     message.push(piece);
-    buffer.push(piece, account.reserve);
+    buffer.push(piece, account);
   }
   yield await message.end(buffer);
 }
@@ -214,12 +214,12 @@ async function* enveloped(
       isPacked && byteCount > 0 ? options.form.coding : undefined,
       options,
     );
-    const buffer = createGrowingBuffer("exactly", byteCount, messageCutShort);
+    const buffer = new GrowingBuffer("exactly", byteCount, messageCutShort);
     while (buffer.byteLength < byteCount) {
       const piece = await pieces.next(byteCount - buffer.byteLength);
       if (!piece) throw messageCutShort();
       reader.push(piece);
-      buffer.push(piece, options.account.reserve);
+      buffer.push(piece, options.account);
     }
     const message = await reader.end(buffer);
     yield messagePrefix(message.byteLength);

@@ -5,6 +5,7 @@ import { callerMutants } from "./table/callers.ts";
 import { connectionMutants } from "./table/connections.ts";
 import { messageMutants } from "./table/messages.ts";
 import { pictureMutants } from "./table/pictures.ts";
+import { replyMutants } from "./table/replies.ts";
 import { rolloutMutants } from "./table/rollouts.ts";
 import { routingMutants } from "./table/routing.ts";
 import { sharingMutants } from "./table/sharing.ts";
@@ -20,4 +21,5 @@ export const mutants: readonly Mutant[] = [
   ...rolloutMutants,
   ...sharingMutants,
   ...answerMutants,
+  ...replyMutants,
 ];

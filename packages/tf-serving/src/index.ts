@@ -82,14 +82,18 @@ export { type Metric, prometheusText } from "./metrics/prometheus-text.ts";
 export { modelStatusFromResponse, modelStatusResponse, stateName } from "./model-status.ts";
 export { createPictureFramer, type FramePredict } from "./picture-frames.ts";
 export {
-  canonicalName,
   InputParsingError,
   predictRequestSegments,
   predictResponseSegments,
   type ReceivedPredictRequest,
   readPredictRequest,
-  scoreResponseFromPredictResponse,
 } from "./predict.ts";
+export {
+  canonicalName,
+  createPredictReplyReader,
+  type ReadPredictReply,
+  scoreResponseFromPredictResponse,
+} from "./predict-reply.ts";
 export { readExampleBody } from "./rest/example-body.ts";
 export { httpStatusFromGrpcCode } from "./rest/http-status.ts";
 export { classificationAnswerJson, regressionAnswerJson } from "./rest/inference-answer.ts";

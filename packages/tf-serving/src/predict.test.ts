@@ -17,8 +17,8 @@ import {
   predictRequestSegments,
   predictResponseSegments,
   readPredictRequest,
-  scoreResponseFromPredictResponse,
 } from "./predict.ts";
+import { scoreResponseFromPredictResponse } from "./predict-reply.ts";
 import { TensorParsingError } from "./tensor-values.ts";
 
 const picture = new Uint8Array(100_000).fill(7);

@@ -4,7 +4,6 @@ import type {
   DType,
   ModelSpec,
   ScoreRequest,
-  ScoreResponse,
   Tensor,
   WorkBudget,
 } from "@tensorgate/core";
@@ -13,21 +12,19 @@ import {
   createTensorBudget,
   readDType,
   readTensorProto,
-  type TensorBudget,
   type TensorEncoding,
   tensorProtoWriter,
 } from "./tensor-proto.ts";
 import { TensorParsingError } from "./tensor-values.ts";
 
-/** Field numbers of `tensorflow.serving.PredictRequest` and `PredictResponse`, and their tags. */
+/** Field numbers of `tensorflow.serving.PredictRequest` and `PredictResponse`. */
 export const requestField = { modelSpec: 1, inputs: 2, outputFilter: 3 } as const;
+export const responseField = { outputs: 1, modelSpec: 2 } as const;
 const requestTag = {
   modelSpec: fieldTag(1),
   inputs: fieldTag(2),
   outputFilter: fieldTag(3),
 } as const;
-const responseField = { outputs: 1, modelSpec: 2 } as const;
-const responseTag = { outputs: fieldTag(1), modelSpec: fieldTag(2) } as const;
 
 /**
  * Frames a `PredictRequest` around its tensors: the segments, one after the other, are the message.
@@ -53,70 +50,6 @@ export function predictRequestSegments(
     writer.stringField(requestField.outputFilter, names?.outputs.get(name) ?? name);
   }
   return writer.finish();
-}
-
-export interface PredictReplyOptions {
-  /** Replaces what is missing in the model spec of the reply: not every backend fills it in. */
-  readonly asked: ModelSpec;
-  /** Canonical names; without them outputs keep their wire names. */
-  readonly names?: DialectNames | undefined;
-  readonly budget?: TensorBudget;
-}
-
-/**
- * Reads a `PredictResponse`; the tensors view `message`. An output with an unknown or duplicate name keeps its wire name.
- *
- * @throws MalformedMessageError, TensorParsingError; TooLargeError if the message has more elements than the budget,
- *   or a name is longer than a key may be
- */
-export function scoreResponseFromPredictResponse(
-  message: Uint8Array,
-  { asked, names, budget = createTensorBudget() }: PredictReplyOptions,
-): ScoreResponse {
-  const { elements } = budget;
-  const outputs = new Map<string, Tensor>();
-  let unknown: Map<string, Tensor> | undefined;
-  let spec: ModelSpec = asked;
-  const reader = new MessageReader(message, elements);
-  while (reader.next()) {
-    if (reader.tag === responseTag.outputs) {
-      const entry = readEntry(reader.bytes(), elements);
-      const name = names ? names.canonicalOutputs.get(entry.name) : entry.name;
-      const tensor = readTensorProto(entry.tensor, budget);
-      if (name !== undefined) {
-        outputs.set(name, tensor);
-        continue;
-      }
-      unknown ??= new Map();
-      unknown.set(entry.name, tensor);
-    } else if (reader.tag === responseTag.modelSpec) {
-      spec = readModelSpec(reader.bytes(), elements);
-    } else reader.skip();
-  }
-  let matchedNames: Map<string, string> | undefined;
-  for (const [wire, tensor] of unknown ?? []) {
-    const name = canonicalName(wire, names, outputs);
-    if (name !== wire) {
-      matchedNames ??= new Map();
-      matchedNames.set(name, wire);
-    }
-    outputs.set(name, tensor);
-  }
-  const version = spec.version ?? asked.version ?? 0n;
-  const model = { name: spec.name || asked.name, version };
-  return { model, outputs, ...(matchedNames && { matchedNames }) };
-}
-
-/**
- * Returns the canonical name of an output with an unknown wire name: by a pattern, unless that name is taken already.
- */
-export function canonicalName(
-  wireName: string,
-  names: Pick<DialectNames, "patterns"> | undefined,
-  taken: ReadonlyMap<string, unknown>,
-): string {
-  const name = names?.patterns.find(({ pattern }) => pattern.test(wireName))?.name;
-  return name === undefined || taken.has(name) ? wireName : name;
 }
 
 /** An input that could not be read, by its name in the signature. */
@@ -224,13 +157,13 @@ function entryWriter(name: string, tensor: MessageWriter): MessageWriter {
 const entryField = { name: 1, tensor: 2 } as const;
 const entryTag = { name: fieldTag(1), tensor: fieldTag(2) } as const;
 
-interface TensorEntry {
+export interface TensorEntry {
   readonly name: string;
   readonly tensor: Uint8Array;
 }
 
 /** Reads an entry of a map; a missing key or value has its default. */
-function readEntry(message: Uint8Array, elements: WorkBudget): TensorEntry {
+export function readEntry(message: Uint8Array, elements: WorkBudget): TensorEntry {
   let name = "";
   let tensor: Uint8Array = new Uint8Array();
   const reader = new MessageReader(message, elements);

@@ -1,6 +1,6 @@
 import { joined, MessageWriter, type Tensor, TooLargeError } from "@tensorgate/core";
 import { expect, test } from "vitest";
-import { scoreResponseFromPredictResponse } from "./predict.ts";
+import { scoreResponseFromPredictResponse } from "./predict-reply.ts";
 import { createTensorBudget, readTensorProto, tensorProtoWriter } from "./tensor-proto.ts";
 import { TensorParsingError } from "./tensor-values.ts";
 

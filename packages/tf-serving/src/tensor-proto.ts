@@ -133,7 +133,7 @@ export function readDType(message: Uint8Array): DType | undefined {
 
 /** Values of one field as they came: packed ones whole, others one by one. */
 interface FieldValues {
-  readonly field: number;
+  readonly tag: number;
   readonly bytes: Uint8Array;
 }
 
@@ -184,7 +184,7 @@ function readFields(message: Uint8Array, { elements }: TensorBudget): EncodedTen
         encoded.strings.push(reader.bytes());
         break;
       default:
-        encoded.values.push({ field: reader.tag >>> 3, bytes: reader.bytes() });
+        encoded.values.push({ tag: reader.tag, bytes: reader.bytes() });
     }
   }
   return encoded;
@@ -216,7 +216,8 @@ function readShape(message: Uint8Array, shape: number[], elements: WorkBudget): 
 
 /**
  * Reads the elements of a fixed-size type, little-endian: from `tensor_content`, which wins, or from the value field of
- * the type. They are viewed where they lie if their layout allows it.
+ * the type. They are viewed where they lie if their layout allows it; but for truth values, which are checked, whatever
+ * they are.
  *
  * @throws TensorParsingError if values are cut short or not as many as the shape says, or would take more bytes than the
  *   budget has
@@ -237,14 +238,17 @@ function readElements(
     return content;
   }
   const { number, layout } = valueFields[dtype];
-  const own: Uint8Array[] = [];
-  for (const { field, bytes } of values) if (field === number) own.push(bytes);
+  const own = values.filter(({ tag }) => tag >>> 3 === number);
   const [only] = own;
-  // Packed floats are little-endian elements already.
-  const isWhole = own.length === 1 && only?.byteLength === byteCount;
-  if (layout !== "varint" && isWhole && only) return only;
-
-  return writtenElements(own, { dtype, byteCount }, budget);
+  if (layout !== "varint" && own.length === 1 && only?.bytes.byteLength === byteCount) {
+    // Packed floats are little-endian elements already. What came as a varint ends where its bytes say.
+    if ((only.tag & 7) !== wireType.varint) return only.bytes;
+  }
+  return writtenElements(
+    own.map(({ bytes }) => bytes),
+    { dtype, byteCount },
+    budget,
+  );
 }
 
 function readBytesTensor(

@@ -203,17 +203,6 @@ export const answerMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
-    "packages/tf-serving/src/tensor-proto.ts",
-    ["packages/tf-serving/src/tensor-budget.test.ts"],
-    [
-      {
-        name: "replies: any number of integers one by one",
-        find: "if (varintBytes <= maxVarintBytes) return;",
-        replace: "if (varintBytes > 0) return;",
-      },
-    ],
-  ),
-  ...mutantsOf(
     `${transport}/unary-channel.ts`,
     [`${transport}/unary-channel.test.ts`, `${transport}/hostile-replies.test.ts`],
     [

@@ -2,11 +2,8 @@ import { existsSync, readFileSync } from "node:fs";
 import { type Dialect, float32Tensor, joined } from "@tensorgate/core";
 import { expect, test } from "vitest";
 import { dialectNames } from "../dialects/tensor-names.ts";
-import {
-  canonicalName,
-  predictResponseSegments,
-  scoreResponseFromPredictResponse,
-} from "../predict.ts";
+import { predictResponseSegments } from "../predict.ts";
+import { canonicalName, scoreResponseFromPredictResponse } from "../predict-reply.ts";
 import { families } from "./families.ts";
 import { familyNames } from "./family.ts";
 

@@ -8,13 +8,13 @@ import {
   UpstreamFailedError,
 } from "@tensorgate/core";
 import { grpcCode, type HeaderBlock } from "@tensorgate/grpc";
-import type { DialectNames } from "@tensorgate/tf-serving";
+import { type DialectNames, predictRequestSegments } from "@tensorgate/tf-serving";
 import { probeNote } from "../probe-note.ts";
 import { type Replica, saysSeeded } from "../replica.ts";
 import { GrpcStatusError } from "../transport/failures.ts";
 import type { UnaryChannel } from "../transport/unary-channel.ts";
 import { controlCall } from "./control-reply.ts";
-import { assertNoVersion, type PredictDialect, predict, predictScore } from "./predict.ts";
+import { assertNoVersion, type PredictDialect, predictPath, predictScore } from "./predict.ts";
 
 /** Delay before a retry while an FPGA is flashed, in milliseconds; flashing takes minutes. */
 const warmingRetryAfterMs = 1_000;
@@ -51,17 +51,22 @@ function containerDialect(own: Pick<PredictDialect, "name" | "isKeyBare">): Pred
   return dialect;
 }
 
+const emptyRequest = predictRequestSegments({
+  modelSpec: { name: "" },
+  inputs: new Map(),
+  outputFilter: [],
+});
+
 function containerReplica(channel: UnaryChannel, dialect: PredictDialect): Replica {
   // The container rejects a request without inputs: if it answers, it is up.
   const probe: Replica["probe"] = async (_model, call) => {
-    const empty = { modelSpec: { name: "" }, inputs: new Map(), outputFilter: [] };
     const ready = (headers: HeaderBlock) => ({
       isReady: true,
       versions: [],
       isSeeded: saysSeeded(headers),
     });
     try {
-      const reply = await predict(channel, dialect, { request: empty, call: controlCall(call) });
+      const reply = await channel.unary(predictPath, emptyRequest, controlCall(call));
       return ready(reply.headers);
     } catch (thrown) {
       const error = containerError(thrown);

@@ -16,12 +16,10 @@ import {
 import {
   answeringModelOf,
   createPictureFramer,
-  createTensorBudget,
+  createPredictReplyReader,
   type Dialect,
-  type FramePredict,
   predictRequestSegments,
   type ServingError,
-  scoreResponseFromPredictResponse,
   servingErrors,
   underServingNames,
 } from "@tensorgate/tf-serving";
@@ -50,47 +48,58 @@ export function predictScore(
   { dialect, failure, onlySignatures }: PredictOptions,
 ): ScoreResolved {
   const framePicture = createPictureFramer();
+  const readPredictReply = createPredictReplyReader(channel.replyLimits);
+  const forward = (encoded: EncodedCall, request: ResolvedRequest, call: UnaryCall) =>
+    forwardEncoded({ modelSpec: request.modelSpec, encoded }, async (path, message) => {
+      try {
+        return await channel.unary(path, [message], call);
+      } catch (thrown) {
+        throw failure(thrown, request);
+      }
+    });
+
   return async (request, call) => {
     const { modelSpec, model, encoded } = request;
-    if (encoded && dialect.takesEncodedCalls) {
-      return forwardEncoded({ modelSpec, encoded }, async (path, message) => {
-        try {
-          return await channel.unary(path, [message], call);
-        } catch (thrown) {
-          throw failure(thrown, request);
-        }
-      });
-    }
+    if (encoded && dialect.takesEncodedCalls) return forward(encoded, request, call);
     if (encoded) assertPredict(encoded);
     if (!dialect.hasVersions) assertNoVersion(modelSpec);
     const names = namesToTranslate(request, dialect);
     let reply: UnaryReply;
     try {
-      const named = withSignature(request, onlySignatures);
-      const sent = named === modelSpec ? request : { ...request, modelSpec: named };
-      const hasPicture = model.encodedInput !== undefined && sent.inputs.has(model.encodedInput);
+      const { encodedInput } = model;
+      const hasPicture = encodedInput !== undefined && request.inputs.has(encodedInput);
       const frame = hasPicture ? framePicture : predictRequestSegments;
-      reply = await predict(channel, dialect, { request: sent, names, call, frame });
+      const sent = requestOnWire(request, dialect, onlySignatures);
+      reply = await channel.unary(predictPath, frame(sent, names), call);
     } catch (thrown) {
       throw failure(thrown, request);
     }
-    const asked = dialect.hasVersions ? modelSpec : { name: modelSpec.name };
-    const budget = createTensorBudget(channel.replyLimits);
     let response: ScoreResponse;
     try {
-      response = scoreResponseFromPredictResponse(reply.message, { asked, budget, names });
+      response = readPredictReply(reply.message, modelSpec, names);
     } catch (cause) {
       throw unreadableReply(cause);
     }
     request.verify?.(response.outputs);
-    // A server without names may call its model anything, and reports version 0 if it has none.
-    if (dialect.namesModels) return response;
-    const named = names && request.hasWireNames ? underServingNames(response, model) : response;
-    return {
-      ...named,
-      model: { name: modelSpec.name, version: response.model.version },
-      ...(request.hasWireNames && { outputs: askedOutputs(named.outputs, request) }),
-    };
+    return dialect.namesModels ? response : containerResponse(response, request, names);
+  };
+}
+
+/** The call that all dialects but that of gateways have. */
+export const predictPath = "/tensorflow.serving.PredictionService/Predict";
+
+/** A server without names may call its model anything, and reports version 0 if it has none. */
+function containerResponse(
+  response: ScoreResponse,
+  request: ResolvedRequest,
+  names: DialectNames | undefined,
+): ScoreResponse {
+  const { modelSpec, model, hasWireNames } = request;
+  const named = names && hasWireNames ? underServingNames(response, model) : response;
+  return {
+    ...named,
+    model: { name: modelSpec.name, version: response.model.version },
+    ...(hasWireNames && { outputs: askedOutputs(named.outputs, request) }),
   };
 }
 
@@ -156,35 +165,20 @@ export function assertPredict({ method }: EncodedCall, server = "an FPGA contain
 }
 
 /**
- * Names the signature that the configuration describes, or else the only one that the server has, in a request with our
- * names that names none. Clients of TensorFlow Serving's API know what the original answers.
+ * Returns what is sent of a request. A server without names returns all outputs. Otherwise, a request with our names that
+ * names no signature gets the one that the configuration describes, or else the only one that the server has; clients of
+ * TensorFlow Serving's API know what the original answers.
  */
-function withSignature(
-  { modelSpec, model, hasWireNames = false }: ResolvedRequest,
+function requestOnWire(
+  request: ResolvedRequest,
+  { namesModels }: PredictDialect,
   onlySignatures?: ReadonlyMap<string, string>,
-): ModelSpec {
+): ScoreRequest {
+  const { modelSpec, model, inputs, outputFilter, hasWireNames = false } = request;
+  if (!namesModels) return { modelSpec: { name: "" }, inputs, outputFilter: [] };
   const signatureName = model.signatureName ?? onlySignatures?.get(model.name);
-  if (hasWireNames || modelSpec.signatureName || signatureName === undefined) return modelSpec;
-  return { ...modelSpec, signatureName };
-}
-
-interface PredictCall {
-  readonly request: ScoreRequest;
-  /** Names of its tensors on the wire. */
-  readonly names?: DialectNames | undefined;
-  readonly call: UnaryCall;
-  readonly frame?: FramePredict;
-}
-
-/** Sends `Predict`, the call that all dialects but that of gateways have. */
-export function predict(
-  channel: UnaryChannel,
-  { namesModels }: Pick<ServerDialect, "namesModels">,
-  { request, names, call, frame = predictRequestSegments }: PredictCall,
-): Promise<UnaryReply> {
-  // A server without names returns all outputs.
-  const sent = namesModels ? request : { ...request, modelSpec: { name: "" }, outputFilter: [] };
-  return channel.unary("/tensorflow.serving.PredictionService/Predict", frame(sent, names), call);
+  if (hasWireNames || modelSpec.signatureName || signatureName === undefined) return request;
+  return { modelSpec: { ...modelSpec, signatureName }, inputs, outputFilter };
 }
 
 /** @throws UnknownVersionError if a version is requested of a container, which has none */

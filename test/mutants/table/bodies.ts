@@ -78,7 +78,7 @@ export const bodyMutants: readonly Mutant[] = [
     [
       {
         name: "body: memory of an upload that was cut is used again",
-        find: "if (requestBytes && stream.mayReadBody) requestBytes.mayBeRead = true;",
+        find: "if (requestBytes && stream?.mayReadBody) requestBytes.mayBeRead = true;",
         replace: "",
       },
     ],

@@ -37,6 +37,8 @@ export interface CallWork<Answer> {
   readonly endsOnAbort?: boolean;
   /** Writes the answer, or begins to: what it throws is the error of the call. */
   readonly write: (answer: Answer, headers: Readonly<Record<string, string>>) => void;
+  /** Writes the error of the call; absent where the one who runs it does. */
+  readonly fail?: (error: ScoringError, headers: Readonly<Record<string, string>>) => void;
 }
 
 /** How a call ended. The error is for the protocol to write, with these headers. */
@@ -49,8 +51,13 @@ export type CallOutcome<Answer> =
     };
 
 export interface CallRunner {
-  /** Admits a call by its headers alone: each layer of `access` in order. */
-  admit(request: AccessRequest): Promise<AdmittedCall>;
+  /**
+   * Admits a call by its headers alone: each layer of `access` in order.
+   *
+   * @returns a promise only if a layer waits for something
+   * @throws ScoringError if a layer rejects the call
+   */
+  admit(request: AccessRequest): AdmittedCall | Promise<AdmittedCall>;
   /** Runs a call: admit, authenticate, resolve, answer, record. Never rejects. */
   run<Answer extends ReplyInfo>(
     incoming: IncomingCall,
@@ -75,15 +82,19 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
   const { inForce, layers, observeCall, onInternalError, clock } = deps;
 
   return {
-    admit: async (request) => {
+    admit: (request) => {
       const { authenticate, tasks } = inForce.current;
+      const all = authenticate ? [...layers, authenticate] : layers;
       let admission: Admission = {};
-      for (const layer of layers) {
+      for (let index = 0; index < all.length; index += 1) {
+        const layer = all[index] as AccessLayer;
         const admitted = layer(request, admission);
-        // Most layers know at once; a turn of the microtasks for each would cost as much as they do.
-        admission = admitted instanceof Promise ? await admitted : admitted;
+        // Most layers know without waiting; a turn of the microtasks for each would cost as much as they do.
+        if (admitted instanceof Promise) {
+          return admittedLater(admitted, { request, layers: all.slice(index + 1), tasks });
+        }
+        admission = admitted;
       }
-      if (authenticate) admission = await authenticate(request, admission);
       return { ...admission, tasks };
     },
 
@@ -100,16 +111,17 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
           })
         : undefined;
       let call: CallContext | undefined;
+      let timer: Disposable | undefined;
       let error: ScoringError | undefined;
       let info: ReplyInfo = {};
       try {
-        const { caller, tasks } = await incoming.admitted;
+        const { admitted } = incoming;
+        const { caller, tasks } = admitted instanceof Promise ? await admitted : admitted;
         const opened = createCallContext(
           { requestId, access, controller, timeoutMs, caller, observer },
           deps,
         );
-        using _timer = opened.timer;
-        ({ call } = opened);
+        ({ call, timer } = opened);
         call.signal.throwIfAborted();
         const { region: preferred } = call.hints;
         if (preferred !== undefined) tasks.assertRegion(preferred, call);
@@ -123,12 +135,12 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
       } catch (thrown) {
         error = ScoringError.from(thrown);
         if (error.reason === "internal") onInternalError(error, requestId);
-        return {
-          ok: false,
-          error,
-          headers: errorHeaders(error, requestId, { call, totalMs: clock.nowMs() - startedMs }),
-        };
+        const totalMs = clock.nowMs() - startedMs;
+        const headers = errorHeaders(error, requestId, { call, totalMs });
+        work.fail?.(error, headers);
+        return { ok: false, error, headers };
       } finally {
+        timer?.[Symbol.dispose]();
         observer?.end({
           askedModel: work.askedModel,
           error,
@@ -144,14 +156,29 @@ export function createCallRunner(deps: CallRunnerDeps): CallRunner {
   };
 }
 
+/** The rest of the layers, after one that waits. */
+async function admittedLater(
+  first: Promise<Admission>,
+  rest: {
+    readonly request: AccessRequest;
+    readonly layers: readonly AccessLayer[];
+    readonly tasks: Tasks;
+  },
+): Promise<AdmittedCall> {
+  let admission = await first;
+  for (const layer of rest.layers) admission = await layer(rest.request, admission);
+  return { ...admission, tasks: rest.tasks };
+}
+
 /** Rejects as soon as the call is over, also while a body is still coming in. */
 function untilAborted<Answer>(
   signal: AbortSignal,
   answer: Promise<Answer> | Answer,
-): Promise<Answer> {
+): Promise<Answer> | Answer {
+  if (!(answer instanceof Promise)) return answer;
   const { promise, resolve, reject } = Promise.withResolvers<Answer>();
   signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-  Promise.resolve(answer).then(resolve, reject);
+  answer.then(resolve, reject);
   return promise;
 }
 

@@ -148,7 +148,7 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
     };
   }
 
-  async function respond(request: NodeRequest, response: NodeResponse): Promise<void> {
+  function respond(request: NodeRequest, response: NodeResponse): Promise<unknown> {
     const exchange = new HttpExchange(request, response, deps);
     const { route, params } = find(exchange);
     const { model } = params;
@@ -165,16 +165,19 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
 
     /** Work that goes on after the client has disconnected still holds the picture. */
     async function answer(call: CallContext, tasks: Tasks): Promise<HttpAnswer> {
-      using _held = exchange;
-      if (model !== undefined) call.caller?.assertMayUse(model);
-      const answered = await route.answer(exchange, { call, params, tasks });
-      if (!call.requestBytes?.mayBeRead) exchange.recycle();
-      return answered.body.length >= minNegotiatedBytes || answered.isTagged
-        ? await negotiated(exchange, answered)
-        : answered;
+      try {
+        if (model !== undefined) call.caller?.assertMayUse(model);
+        const answered = await route.answer(exchange, { call, params, tasks });
+        if (!call.requestBytes?.mayBeRead) exchange.recycle();
+        return answered.body.length >= minNegotiatedBytes || answered.isTagged
+          ? await negotiated(exchange, answered)
+          : answered;
+      } finally {
+        exchange[Symbol.dispose]();
+      }
     }
 
-    const outcome = await runner.run(incoming, {
+    return runner.run(incoming, {
       askedModel: model,
       endsOnAbort: true,
       answer,
@@ -191,13 +194,14 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
           body,
         });
       },
-    });
-    if (outcome.ok) return;
-    const { contentType, body } = route.errorBody(outcome.error, incoming.requestId);
-    sendReply(response, {
-      status: wireStatusOf(outcome.error).http,
-      headers: { "content-type": contentType, ...outcome.headers },
-      body,
+      fail: (error, callHeaders) => {
+        const { contentType, body } = route.errorBody(error, incoming.requestId);
+        sendReply(response, {
+          status: wireStatusOf(error).http,
+          headers: { "content-type": contentType, ...callHeaders },
+          body,
+        });
+      },
     });
   }
 
@@ -214,7 +218,12 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
     const isRpc = isGrpc || rpc.paths.has(pathOf(request));
     const answered = isRpc && method !== "OPTIONS" ? rpc.respond : respond;
     // The connection broke while the response was written, or there is no room for it: no client is left to answer.
-    answered(request, response).catch(() => response.destroy());
+    const end = () => response.destroy();
+    try {
+      answered(request, response).catch(end);
+    } catch {
+      end();
+    }
   };
 }
 

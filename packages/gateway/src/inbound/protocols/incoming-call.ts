@@ -33,8 +33,8 @@ export interface IncomingCall {
   readonly access: AccessRequest;
   /** Whether it is worth a record. */
   readonly isRecorded: boolean;
-  /** Whether it was admitted and authenticated, by its headers alone. */
-  readonly admitted: Promise<AdmittedCall>;
+  /** Whether it was admitted and authenticated, by its headers alone; a promise if that takes time, or it was rejected. */
+  readonly admitted: AdmittedCall | Promise<AdmittedCall>;
   /** Aborts the call, with a ScoringError as its reason: when the client disconnects, or the deadline passes. */
   readonly controller: AbortController;
   /** What has arrived of the body so far. */
@@ -47,7 +47,7 @@ export interface IncomingOptions
   readonly header: ReadHeader;
   /** Whether it is answered without a key. */
   readonly isPublic: boolean;
-  readonly admit: (request: AccessRequest) => Promise<AdmittedCall>;
+  readonly admit: (request: AccessRequest) => AdmittedCall | Promise<AdmittedCall>;
 }
 
 /** Begins a call: its access is checked immediately, before its body is read. */
@@ -71,26 +71,45 @@ export function createIncomingCall(
     if (!response.writableEnded) onGone();
   });
   request.on("error", onGone);
-
-  async function admitted(): Promise<AdmittedCall> {
-    const call = await admit(access);
-    if (!isPublic) allowLongBody(request);
-    return call;
-  }
-
-  const whenAdmitted = admitted();
-  // Each protocol awaits it; where one fails before, this is no unhandled rejection.
-  whenAdmitted.catch(() => {});
   return {
     protocol,
     operation,
     requestId: requestIdFrom(header),
     access,
     isRecorded,
-    admitted: whenAdmitted,
+    admitted: admittedOnce(request, access, admit),
     controller,
     body,
   };
+}
+
+/** Admits a call; its body may be long then. @returns a rejected promise if it was rejected */
+function admittedOnce(
+  request: NodeRequest,
+  access: AccessRequest,
+  admit: IncomingOptions["admit"],
+): AdmittedCall | Promise<AdmittedCall> {
+  const { isPublic } = access;
+  try {
+    const admitted = admit(access);
+    if (!(admitted instanceof Promise)) {
+      if (!isPublic) allowLongBody(request);
+      return admitted;
+    }
+    const allowed = admitted.then((call) => {
+      if (!isPublic) allowLongBody(request);
+      return call;
+    });
+    return handled(allowed);
+  } catch (thrown) {
+    return handled(Promise.reject(thrown));
+  }
+}
+
+/** Each protocol awaits it; where one fails before, this is no unhandled rejection. */
+function handled<Value>(promise: Promise<Value>): Promise<Value> {
+  promise.catch(() => {});
+  return promise;
 }
 
 /** The caller's own id where it is fit to be logged and sent on, otherwise a new one. */

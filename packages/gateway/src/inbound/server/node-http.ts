@@ -10,7 +10,7 @@ export type NodeResponse = http.ServerResponse | http2.Http2ServerResponse;
 export type OnRequest = (request: NodeRequest, response: NodeResponse) => void;
 
 /** Answers one exchange; rejects if no response can be written. */
-export type Respond = (request: NodeRequest, response: NodeResponse) => Promise<void>;
+export type Respond = (request: NodeRequest, response: NodeResponse) => Promise<unknown>;
 
 /**
  * @throws NotSupportedError if a body is encoded for the transfer otherwise than in chunks

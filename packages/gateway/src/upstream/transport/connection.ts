@@ -34,7 +34,8 @@ export interface UpstreamConnection {
   suspect(http2: Http2Connection, receivedBytesThen: number): void;
   /** Measured by one ping for each connection, as soon as it is open, and by calls. */
   readonly roundTrip: RoundTrip;
-  close(): void;
+  /** Closes it when the calls in flight have ended. Resolves when every call was released. */
+  close(): Promise<void>;
 }
 
 export interface OpenConnection {
@@ -73,7 +74,11 @@ export function createConnection({
 }: ConnectionDeps): UpstreamConnection {
   const roundTrip = createRoundTrip(clock);
   const openHttp2: OpenHttp2 = transport === "node" ? openNodeHttp2 : openOwnHttp2;
+  const ended = Promise.withResolvers<void>();
   let current: LiveConnection | undefined;
+  /** Calls in flight, at connections that were lost or replaced too. */
+  let inFlight = 0;
+  let isClosing = false;
 
   function connect(): LiveConnection {
     const { tls, headers } = credentials.read();
@@ -131,10 +136,13 @@ export function createConnection({
       current.callCount += 1;
       current.openedCount += 1;
       current.usedAtMs = nowMs;
+      inFlight += 1;
       return current;
     },
 
     released: (http2) => {
+      inFlight -= 1;
+      if (isClosing && inFlight === 0) ended.resolve();
       if (current?.http2 !== http2) return;
       current.callCount -= 1;
       current.usedAtMs = clock.nowMs();
@@ -156,7 +164,11 @@ export function createConnection({
 
     roundTrip,
 
-    close: () => current?.http2.close(),
+    close: () => {
+      isClosing = true;
+      current?.http2.close();
+      return inFlight > 0 ? ended.promise : Promise.resolve();
+    },
   };
 }
 

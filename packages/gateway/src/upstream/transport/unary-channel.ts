@@ -1,6 +1,6 @@
 import {
   type CallContext,
-  type RequestBytes,
+  type Clock,
   type ScoringError,
   UpstreamFailedError,
 } from "@tensorgate/core";
@@ -15,7 +15,12 @@ import {
   type UnaryReader,
 } from "@tensorgate/grpc";
 import type { TensorBudgetOptions } from "@tensorgate/tf-serving";
-import { type ConnectionDeps, createConnection, type OpenConnection } from "./connection.ts";
+import {
+  type ConnectionDeps,
+  createConnection,
+  type OpenConnection,
+  type UpstreamConnection,
+} from "./connection.ts";
 import {
   deadlinePassed,
   errorFromGrpcStatus,
@@ -26,7 +31,6 @@ import {
 } from "./failures.ts";
 import {
   type Http2Receiver,
-  type Http2Request,
   type Http2Stream,
   http2Code,
   maxHeaderBytes,
@@ -80,142 +84,117 @@ export function createUnaryChannel(deps: ConnectionDeps): UnaryChannel {
   const { maxMessageBytes, maxReplyElements } = deps.settings;
   const { clock } = deps;
   const connection = createConnection(deps);
-  const { roundTrip } = connection;
-  const ended = Promise.withResolvers<void>();
-  let inFlight = 0;
+  const channel: ExchangeDeps = { connection, clock };
   let isClosed = false;
 
-  /** A server that keeps to the deadline says so a moment before it has passed here, which is no fault of its. */
-  function failureFrom(
-    status: ReceivedStatus,
-    { deadline }: UnaryCall,
-    path: string,
-  ): ScoringError {
-    const isDeadlineOfCall =
-      status.code === grpcCode.DEADLINE_EXCEEDED &&
-      deadline.atMs - clock.nowMs() <= deadlineSlackMs;
-    return isDeadlineOfCall ? deadlinePassed(status) : errorFromGrpcStatus(status, path);
-  }
-
-  async function unary(
+  function unary(
     path: string,
     segments: readonly Uint8Array[],
     call: UnaryCall,
   ): Promise<UnaryReply> {
-    if (isClosed) throw unreachable("the replica was removed");
-    call.signal.throwIfAborted();
+    if (isClosed) return Promise.reject(unreachable("the replica was removed"));
+    if (call.signal.aborted) return Promise.reject(call.signal.reason);
     const sentMs = clock.nowMs();
     let open: OpenConnection;
     try {
       open = connection.open(sentMs);
     } catch (cause) {
       // A file that has become unreadable is as good as a replica that is out of reach.
-      throw unreachable("cannot connect to the replica", cause);
+      return Promise.reject(unreachable("cannot connect to the replica", cause));
     }
-    const { http2 } = open;
-    const receivedBytesThen = http2.receivedBytes;
-    const onReply =
-      call.isMeasured && !http2.isConnecting
-        ? () => roundTrip.answered(clock.nowMs() - sentMs)
-        : undefined;
-    inFlight += 1;
-    try {
-      const exchange = new UnaryExchange({
-        open,
-        request: {
-          path,
-          headers: {
-            "grpc-timeout": formatTimeout(call.deadline.atMs - sentMs),
-            "x-request-id": call.requestId,
-            ...(call.traceparent !== undefined && { traceparent: call.traceparent }),
-            ...call.headers,
-          },
-          body: framedPieces(segments),
-        },
-        maxReplyBytes: Math.min(maxMessageBytes, call.maxReplyBytes ?? maxMessageBytes),
-        signal: call.signal,
-        requestBytes: call.requestBytes,
-        onReply,
-      });
-      const { status, headers, message } = await exchange.run();
-      if (status.code !== 0) throw failureFrom(status, call, path);
-      return { message, headers };
-    } finally {
-      connection.released(http2);
-      if (call.signal.aborted) connection.suspect(http2, receivedBytesThen);
-      inFlight -= 1;
-      if (isClosed && inFlight === 0) ended.resolve();
-    }
+    const maxReplyBytes = Math.min(maxMessageBytes, call.maxReplyBytes ?? maxMessageBytes);
+    const exchange = new UnaryExchange({ channel, open, path, call, sentMs, maxReplyBytes });
+    return exchange.run(segments);
   }
 
   return {
     unary,
     replyLimits: { maxElements: maxReplyElements, maxValueBytes: maxMessageBytes },
-    roundTripMs: () => roundTrip.ms,
-    close: async () => {
+    roundTripMs: () => connection.roundTrip.ms,
+    close: () => {
       isClosed = true;
-      connection.close();
-      if (inFlight > 0) await ended.promise;
+      return connection.close();
     },
   };
 }
 
-interface ExchangeOptions {
-  readonly open: OpenConnection;
-  /** Its body is one framed message. */
-  readonly request: Http2Request;
-  /** Longest message that is accepted, in bytes. */
-  readonly maxReplyBytes: number;
-  /** Cancels the call. */
-  readonly signal: AbortSignal;
-  /** Learns if the end of the call leaves some of the message unsent. */
-  readonly requestBytes?: RequestBytes | undefined;
-  /** Called when the first of the reply has come. */
-  readonly onReply?: (() => void) | undefined;
+/** What the calls of a channel share. */
+interface ExchangeDeps {
+  readonly connection: UpstreamConnection;
+  readonly clock: Clock;
 }
 
-/** What a replica, or a proxy in its place, answered: without a message unless the status is OK. */
-interface ExchangeResult extends UnaryReply {
-  readonly status: ReceivedStatus;
+interface ExchangeOptions {
+  readonly channel: ExchangeDeps;
+  readonly open: OpenConnection;
+  readonly path: string;
+  readonly call: UnaryCall;
+  /** When the call was made. */
+  readonly sentMs: number;
+  /** Longest message that is accepted, in bytes. */
+  readonly maxReplyBytes: number;
 }
 
 /** Interim responses (1xx) that a reply may begin with. */
 const maxInterimResponses = 16;
 
 const noBlock: HeaderBlock = {};
-const noBytes = new Uint8Array();
 
 /** One request on a stream of its own, and its reply. */
 class UnaryExchange implements Http2Receiver {
   readonly #options: ExchangeOptions;
-  readonly #result = Promise.withResolvers<ExchangeResult>();
   readonly #reader: UnaryReader;
-  readonly #onAbort = (): void => this.#fail(this.#options.signal.reason);
+  readonly #result: PromiseWithResolvers<UnaryReply>;
+  readonly #onAbort: () => void;
+  readonly #receivedBytesThen: number;
+  /** Whether the time of its reply is a round trip: the connection was open when it was sent. */
+  readonly #isMeasured: boolean;
   #stream: Http2Stream | undefined;
-  #headers = noBlock;
-  #trailers = noBlock;
+  #headers: HeaderBlock;
+  #trailers: HeaderBlock;
   /** Whether the last block of the reply was received. */
-  #isWhole = false;
-  #interimCount = 0;
+  #isWhole: boolean;
+  #interimCount: number;
 
   constructor(options: ExchangeOptions) {
+    const { http2 } = options.open;
+    const { isMeasured, signal } = options.call;
     this.#options = options;
     this.#reader = createUnaryReader(options.maxReplyBytes);
+    this.#result = Promise.withResolvers();
+    this.#onAbort = () => this.#fail(signal.reason);
+    this.#receivedBytesThen = http2.receivedBytes;
+    this.#isMeasured = isMeasured === true && !http2.isConnecting;
+    this.#stream = undefined;
+    this.#headers = noBlock;
+    this.#trailers = noBlock;
+    this.#isWhole = false;
+    this.#interimCount = 0;
   }
 
   /**
    * Sends the request, and resolves as soon as the reply is complete: a server may answer, and close its side, before the
    * request has ended, and then reads no more of it.
    *
-   * @throws TypeError if a header cannot be sent
-   * @throws the reason of the call's signal as soon as that aborts
-   * @throws UpstreamFailedError if the connection was lost, or the reply is over a limit or not one whole message
+   * Rejects with a TypeError if a header cannot be sent, and else as `unary` does.
+   *
    * @see RFC 9113, section 8.1
    */
-  run(): Promise<ExchangeResult> {
-    const { open, request, signal } = this.#options;
-    this.#stream = open.http2.send(request, this);
-    signal.addEventListener("abort", this.#onAbort, { once: true });
+  run(segments: readonly Uint8Array[]): Promise<UnaryReply> {
+    const { open, path, call, sentMs } = this.#options;
+    const { signal, traceparent } = call;
+    const headers: Record<string, string> = {
+      "grpc-timeout": formatTimeout(call.deadline.atMs - sentMs),
+      "x-request-id": call.requestId,
+    };
+    if (traceparent !== undefined) headers["traceparent"] = traceparent;
+    if (call.headers) Object.assign(headers, call.headers);
+    try {
+      this.#stream = open.http2.send({ path, headers, body: framedPieces(segments) }, this);
+      signal.addEventListener("abort", this.#onAbort, { once: true });
+    } catch (thrown) {
+      this.#fail(thrown);
+    }
     return this.#result.promise;
   }
 
@@ -229,10 +208,13 @@ class UnaryExchange implements Http2Receiver {
     if (this.#isTooLong(byteCount)) return;
     this.#headers = headers;
     this.#isWhole = isEnd;
-    this.#options.onReply?.();
+    if (this.#isMeasured) {
+      const { connection, clock } = this.#options.channel;
+      connection.roundTrip.answered(clock.nowMs() - this.#options.sentMs);
+    }
     const status = readStatus(headers, noBlock);
     // Nothing that follows, such as a proxy's page, says more.
-    if (status && status.code !== 0) this.#succeed(status);
+    if (status && status.code !== 0) this.#end(status);
   }
 
   onData(piece: Buffer): void {
@@ -256,7 +238,7 @@ class UnaryExchange implements Http2Receiver {
     if (stream.resetCode === http2Code.ENHANCE_YOUR_CALM) open.retire();
     const status = readStatus(this.#headers, this.#trailers);
     // What comes after a whole reply, such as RST_STREAM, takes nothing away from it.
-    if (status && (this.#isWhole || error === undefined)) this.#succeed(status);
+    if (status && (this.#isWhole || error === undefined)) this.#end(status);
     else this.#fail(lostConnection(open, stream, error));
   }
 
@@ -266,14 +248,26 @@ class UnaryExchange implements Http2Receiver {
     return true;
   }
 
-  #succeed(status: ReceivedStatus): void {
+  #end(status: ReceivedStatus): void {
+    if (status.code !== 0) {
+      this.#fail(this.#failureFrom(status));
+      return;
+    }
     try {
-      const message = status.code === 0 ? this.#reader.message() : noBytes;
-      this.#result.resolve({ status, headers: this.#headers, message });
+      this.#result.resolve({ message: this.#reader.message(), headers: this.#headers });
       this.#release();
     } catch (thrown) {
       this.#fail(unreadableReply(thrown));
     }
+  }
+
+  /** A server that keeps to the deadline says so a moment before it has passed here, which is no fault of its. */
+  #failureFrom(status: ReceivedStatus): ScoringError {
+    const { path, call, channel } = this.#options;
+    const isDeadlineOfCall =
+      status.code === grpcCode.DEADLINE_EXCEEDED &&
+      call.deadline.atMs - channel.clock.nowMs() <= deadlineSlackMs;
+    return isDeadlineOfCall ? deadlinePassed(status) : errorFromGrpcStatus(status, path);
   }
 
   #fail(thrown: unknown): void {
@@ -282,10 +276,14 @@ class UnaryExchange implements Http2Receiver {
   }
 
   #release(): void {
-    const { signal, requestBytes } = this.#options;
-    const stream = this.#stream as Http2Stream;
+    const { open, call, channel } = this.#options;
+    const { signal, requestBytes } = call;
+    const { connection } = channel;
+    const stream = this.#stream;
     signal.removeEventListener("abort", this.#onAbort);
-    stream.cancel();
-    if (requestBytes && stream.mayReadBody) requestBytes.mayBeRead = true;
+    stream?.cancel();
+    if (requestBytes && stream?.mayReadBody) requestBytes.mayBeRead = true;
+    connection.released(open.http2);
+    if (signal.aborted) connection.suspect(open.http2, this.#receivedBytesThen);
   }
 }

@@ -37,25 +37,44 @@ export interface PictureBodyLimits {
  * @throws InvalidRequestError if the body is not what its content type says, or is empty
  * @throws TooLargeError if it holds more pictures than it may, or far more than that of anything else
  */
-export async function picturesFromBody(
+export function picturesFromBody(
   exchange: Exchange,
   limits: PictureBodyLimits,
 ): Promise<readonly Picture[]> {
   const contentType = exchange.header("content-type") ?? "application/octet-stream";
-  const mediaType = contentType.split(";", 1)[0]?.trim().toLowerCase() ?? "";
-  const isPicture = mediaType.startsWith("image/") || rawMediaTypes.has(mediaType);
-  const read = isPicture ? undefined : readerOf(mediaType);
-  // JSON is the body, its text, a text for each picture, and then their bytes.
-  const body = await exchange.body(limits.maxBodyBytes, read === picturesFromJson ? 4 : 1);
-  if (body.byteLength === 0) {
-    throw new InvalidRequestError("the body is empty; send a picture", {
-      hint: "curl --data-binary @picture.jpg",
-    });
+  // As nearly all clients write it: nothing of it needs to be cut off or made lower case.
+  if (contentType.startsWith("image/") || rawMediaTypes.has(contentType)) {
+    return exchange.body(limits.maxBodyBytes).then(onlyPicture);
   }
-  if (!read) return [{ bytes: body }];
-  const { maxPictures } = limits;
+  return picturesOfType(contentType, exchange, limits);
+}
+
+async function picturesOfType(
+  contentType: string,
+  exchange: Exchange,
+  { maxBodyBytes, maxPictures }: PictureBodyLimits,
+): Promise<readonly Picture[]> {
+  const mediaType = contentType.split(";", 1)[0]?.trim().toLowerCase() ?? "";
+  if (mediaType.startsWith("image/") || rawMediaTypes.has(mediaType)) {
+    return onlyPicture(await exchange.body(maxBodyBytes));
+  }
+  const read = readerOf(mediaType);
+  // JSON is the body, its text, a text for each picture, and then their bytes.
+  const body = await exchange.body(maxBodyBytes, read === picturesFromJson ? 4 : 1);
+  if (body.byteLength === 0) throw emptyBody();
   const budget = createWorkBudget(freeElements + elementsPerPicture * maxPictures);
   return read(body, { contentType, maxPictures, budget });
+}
+
+function onlyPicture(bytes: Uint8Array): readonly Picture[] {
+  if (bytes.byteLength === 0) throw emptyBody();
+  return [{ bytes }];
+}
+
+function emptyBody(): InvalidRequestError {
+  return new InvalidRequestError("the body is empty; send a picture", {
+    hint: "curl --data-binary @picture.jpg",
+  });
 }
 
 /** Parts, headers, values and keys that a body may have whatever number of pictures, and for each of them. */
@@ -118,14 +137,26 @@ function isFile({ fileName, mediaType = "text/plain", bytes }: FormPart): boolea
 }
 
 /** What a task found on one picture, as the members of a JSON object. */
-type ValueJson<Value> = (value: Value) => string | Promise<string>;
+export type ValueJson<Value> = (value: Value) => string | Promise<string>;
 
-export async function pictureAnswer<Value>(
+export function pictureAnswer<Value>(
+  response: PictureResponse<Value>,
+  valueJson: ValueJson<Value>,
+): HttpAnswer | Promise<HttpAnswer> {
+  const { results } = response;
+  throwIfOnlyPictureFailed(results);
+  const [only] = results;
+  if (!only || results.length > 1) return listAnswer(response, valueJson);
+  const text = resultJson(only, valueJson);
+  if (typeof text === "string") return answerOf(response, text);
+  return text.then((json) => answerOf(response, json));
+}
+
+async function listAnswer<Value>(
   response: PictureResponse<Value>,
   valueJson: ValueJson<Value>,
 ): Promise<HttpAnswer> {
-  throwIfOnlyPictureFailed(response.results);
-  const { model, region, results } = response;
+  const { results } = response;
   const texts: string[] = [];
   for (const result of results) {
     // Sixty-four pictures with a thousand boxes each are not written in one go.
@@ -133,13 +164,21 @@ export async function pictureAnswer<Value>(
     const text = resultJson(result, valueJson);
     texts.push(typeof text === "string" ? text : await text);
   }
+  return answerOf(response, texts.join(","));
+}
+
+/** @param resultsJson - the results, as members of a JSON array */
+function answerOf(
+  { model, region }: Pick<PictureResponse<unknown>, "model" | "region">,
+  resultsJson: string,
+): HttpAnswer {
   const modelMember = model
     ? `"model":{"name":${JSON.stringify(model.name)},"version":"${model.version}"},`
     : "";
   const regionMember = region === undefined ? "" : `"region":${JSON.stringify(region)},`;
   return {
     contentType: "application/json",
-    body: `{${modelMember}${regionMember}"results":[${texts.join(",")}]}\n`,
+    body: `{${modelMember}${regionMember}"results":[${resultsJson}]}\n`,
     model,
     region,
   };

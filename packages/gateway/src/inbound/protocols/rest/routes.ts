@@ -1,7 +1,15 @@
-import { type Clock, InvalidRequestError, type ModelSpec } from "@tensorgate/core";
+import {
+  type CallContext,
+  type Clock,
+  InvalidRequestError,
+  type ModelSpec,
+  type ModelTasks,
+  type PictureRequest,
+  type PictureResponse,
+} from "@tensorgate/core";
 import { visibleModel, visibleModels } from "../../access/access.ts";
 import type { Exchange } from "../../server/exchange.ts";
-import type { HttpAnswer, HttpRoute, RouteCall } from "../http-handler.ts";
+import type { HttpAnswer, HttpRoute } from "../http-handler.ts";
 import { problemBody } from "./errors.ts";
 import {
   boxesJson,
@@ -12,8 +20,21 @@ import {
   type PictureBodyLimits,
   pictureAnswer,
   picturesFromBody,
+  type ValueJson,
 } from "./messages.ts";
 import { assertParams, classifyParams, detectParams, pictureParams } from "./query-params.ts";
+
+/** What a route for calls with pictures does with them. */
+interface PictureTask<Value, Param extends string> {
+  /** Parameters of its query beside those of all such routes. */
+  readonly ownParams: readonly Param[];
+  readonly ask: (
+    model: ModelTasks,
+    asked: PictureRequest & { readonly [Name in Param]?: number },
+    call: CallContext,
+  ) => Promise<PictureResponse<Value>>;
+  readonly valueJson: ValueJson<Value>;
+}
 
 export interface RestRoutesOptions {
   readonly limits: PictureBodyLimits;
@@ -22,59 +43,49 @@ export interface RestRoutesOptions {
 
 /** Our own REST API: a picture, several in a form, or base64 in JSON; and the catalog. */
 export function restRoutes({ limits, clock }: RestRoutesOptions): readonly HttpRoute[] {
-  /** Reads a call with pictures: what its path and query ask, and then its body. */
-  async function read<Param extends string>(
-    exchange: Exchange,
-    { call, params, tasks }: RouteCall,
-    ownParams: readonly Param[],
-  ) {
-    const { modelSpec, region, numbers } = askedBy(exchange, params["model"] ?? "", ownParams);
-    // It asks for a region as the header does.
-    if (region) tasks.assertRegion(region, call);
-    // By the headers alone: a call of an unknown model, or of one without room, is rejected before its picture is read.
-    const model = tasks.resolve(modelSpec, call);
-    model.assertCapacity(call);
-    const startedMs = clock.nowMs();
-    const pictures = await picturesFromBody(exchange, limits);
-    call.times.add("read", clock.nowMs() - startedMs);
+  /** A route for calls with pictures: what their path and query ask, then their body, and then what the model says. */
+  function pictureRoute<Value, Param extends string>(
+    task: "classify" | "detect" | "embed",
+    { ownParams, ask, valueJson }: PictureTask<Value, Param>,
+  ): HttpRoute {
     return {
-      model,
-      asked: { ...numbers, modelSpec, pictures },
-      call: region ? { ...call, hints: { ...call.hints, region } } : call,
+      method: "POST",
+      takesPut: true,
+      path: `/v1/${task}/{model}`,
+      errorBody: problemBody,
+      answer: async (exchange, { call, params, tasks }) => {
+        const { modelSpec, region, numbers } = askedBy(exchange, params["model"] ?? "", ownParams);
+        // It asks for a region as the header does.
+        if (region) tasks.assertRegion(region, call);
+        // By the headers alone: a call of an unknown model, or of one without room, is rejected before its picture is read.
+        const model = tasks.resolve(modelSpec, call);
+        model.assertCapacity(call);
+        const startedMs = clock.nowMs();
+        const pictures = await picturesFromBody(exchange, limits);
+        call.times.add("read", clock.nowMs() - startedMs);
+        const regional = region ? { ...call, hints: { ...call.hints, region } } : call;
+        const response = await ask(model, { ...numbers, modelSpec, pictures }, regional);
+        return pictureAnswer(response, valueJson);
+      },
     };
   }
 
   return [
-    {
-      method: "POST",
-      takesPut: true,
-      path: "/v1/classify/{model}",
-      errorBody: problemBody,
-      answer: async (exchange, routed) => {
-        const { model, asked, call } = await read(exchange, routed, classifyParams);
-        return await pictureAnswer(await model.classify(asked, call), labelsJson);
-      },
-    },
-    {
-      method: "POST",
-      takesPut: true,
-      path: "/v1/detect/{model}",
-      errorBody: problemBody,
-      answer: async (exchange, routed) => {
-        const { model, asked, call } = await read(exchange, routed, detectParams);
-        return await pictureAnswer(await model.detect(asked, call), boxesJson);
-      },
-    },
-    {
-      method: "POST",
-      takesPut: true,
-      path: "/v1/embed/{model}",
-      errorBody: problemBody,
-      answer: async (exchange, routed) => {
-        const { model, asked, call } = await read(exchange, routed, []);
-        return await pictureAnswer(await model.embed(asked, call), featuresJson);
-      },
-    },
+    pictureRoute("classify", {
+      ownParams: classifyParams,
+      ask: ({ classify }, asked, call) => classify(asked, call),
+      valueJson: labelsJson,
+    }),
+    pictureRoute("detect", {
+      ownParams: detectParams,
+      ask: ({ detect }, asked, call) => detect(asked, call),
+      valueJson: boxesJson,
+    }),
+    pictureRoute("embed", {
+      ownParams: [],
+      ask: ({ embed }, asked, call) => embed(asked, call),
+      valueJson: featuresJson,
+    }),
     {
       method: "GET",
       path: "/v1/catalog",

@@ -170,11 +170,11 @@ export function createUnaryHandler(deps: UnaryHandlerDeps): Respond {
     methods.set(`/${each.method.parent.typeName}/${each.method.name}`, each);
   }
 
-  return async (request, response) => {
+  return async (request, response): Promise<void> => {
     const plain = plainCallOf(request);
     const method = plain && methods.get(pathOf(request));
     const read = plain?.form.isJson ? method?.readJson : method?.read;
-    if (!method || !read || !plain) return await respondByLibrary(request, response);
+    if (!method || !read || !plain) return void (await respondByLibrary(request, response));
     const { form, timeoutMs } = plain;
     const exchange = new HttpExchange(request, response, deps);
     const incoming = createIncomingCall(request, response, {

@@ -6,7 +6,7 @@ import {
 } from "@connectrpc/connect";
 import type { Tasks } from "@tensorgate/core";
 import { type CallContext, ScoringError } from "@tensorgate/core";
-import type { AdmittedCall } from "../../../access/access.ts";
+import type { AccessRequest, AdmittedCall } from "../../../access/access.ts";
 import type { BodyUsage } from "../../../server/body/body-budget.ts";
 import { type CallRunner, errorHeaders, type ReplyInfo } from "../../call.ts";
 import type { IncomingCall } from "../../incoming-call.ts";
@@ -72,6 +72,9 @@ export interface RpcRunner {
 
 /** The calls of RPCs, in the words of the library. */
 export function createRpcRunner({ run, admit }: CallRunner): RpcRunner {
+  /** What it rejects a call with belongs to that call. */
+  const admitAgain = async (access: AccessRequest) => await admit(access);
+
   return {
     run: async (request, context, work) => {
       const rpc = context.values.get(rpcKey);
@@ -80,7 +83,7 @@ export function createRpcRunner({ run, admit }: CallRunner): RpcRunner {
       using _held = retained(usage);
       const isStream = context.method.methodKind !== "unary";
       // A stream may outlive its key, and the models that were in force when it was opened.
-      const admitted = isStream ? admit(incoming.access) : incoming.admitted;
+      const admitted = isStream ? admitAgain(incoming.access) : incoming.admitted;
       const controller = new AbortController();
       using _link = abortWith(context.signal, controller);
       const outcome = await run(

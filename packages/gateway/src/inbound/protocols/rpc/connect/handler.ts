@@ -243,11 +243,13 @@ const scoringPath = `/${ScoringService.typeName}/`;
 const takesPictures = (path: string) =>
   path.startsWith(scoringPath) || isServingMethod(path) || isInferMethod(path);
 
-function isAdmitted({ incoming }: RpcRequest): Promise<boolean> {
-  return incoming.admitted.then(
-    () => true,
-    () => false,
-  );
+async function isAdmitted({ incoming }: RpcRequest): Promise<boolean> {
+  try {
+    await incoming.admitted;
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Admits a call by its headers: what it throws is written by the library, and no message is read. */
@@ -256,7 +258,11 @@ function gateOf(rpc: RpcRunner) {
     const failure = values.get(failureKey);
     if (failure) throw failure;
     const request = values.get(rpcKey);
-    await request.incoming.admitted.catch((thrown) => rpc.fail(request, thrown));
+    try {
+      await request.incoming.admitted;
+    } catch (thrown) {
+      await rpc.fail(request, thrown);
+    }
   };
 }
 

@@ -1,3 +1,4 @@
+import type { CallSignal } from "./call-signal.ts";
 import type { AnsweringModel } from "./model-spec.ts";
 import type { RoutingStep } from "./routing-trace.ts";
 import type { ScoringError } from "./scoring-error.ts";
@@ -13,7 +14,7 @@ export interface CallContext {
   readonly requestId: string;
   readonly deadline: Deadline;
   /** Aborts with a `ScoringError` as its reason when the caller cancels or the deadline passes. */
-  readonly signal: AbortSignal;
+  readonly signal: CallSignal;
   /** The caller, if keys are required. */
   readonly caller?: Caller | undefined;
   /**

@@ -1,5 +1,6 @@
 export * from "./backoff.ts";
 export * from "./call.ts";
+export * from "./call-signal.ts";
 export * from "./clock.ts";
 export * from "./device-capacity.ts";
 export * from "./dtype.ts";

@@ -12,9 +12,14 @@ export interface DeadlineOptions {
   readonly signal?: AbortSignal;
 }
 
+/** A call of the gateway itself. Its signal is the platform's. */
+export interface OwnCall extends CallContext {
+  readonly signal: AbortSignal;
+}
+
 /** Runs a call of the gateway itself, such as a probe, with a deadline. */
 export async function withDeadline<Answer>(
-  work: (call: CallContext) => Promise<Answer>,
+  work: (call: OwnCall) => Promise<Answer>,
   { requestId, timeoutMs, clock, signal }: DeadlineOptions,
 ): Promise<Answer> {
   const controller = new AbortController();

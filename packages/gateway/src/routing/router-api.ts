@@ -1,5 +1,6 @@
 import type {
   CallContext,
+  CallController,
   Clock,
   ModelSpec,
   ResolvedRequest,
@@ -117,5 +118,5 @@ export interface PendingCall {
 export interface RunningAttempt {
   readonly call: CallContext;
   readonly replicaId: string;
-  readonly controller: AbortController;
+  readonly controller: CallController;
 }

@@ -1,5 +1,6 @@
 import {
   type CallContext,
+  CallController,
   CancelledError,
   IdMap,
   NoReplicaError,
@@ -118,7 +119,7 @@ export function createRouter<Replica extends RoutedReplica>(
     const open = calls.get(id);
     if (!open) return;
     const { request, call } = open;
-    const controller = new AbortController();
+    const controller = new CallController();
     const { signal } = controller;
     running.set(attemptId, { call, replicaId, controller });
     // One of several attempts may go on when another has answered.
@@ -225,7 +226,7 @@ export function createRouter<Replica extends RoutedReplica>(
       const { promise, resolve, reject } = Promise.withResolvers<ScoreResponse>();
       const onAbort = () => {
         emit({ type: "cancelled", id });
-        settle(id, { error: signal.reason });
+        settle(id, { error: ScoringError.from(signal.reason) });
       };
       signal.addEventListener("abort", onAbort, { once: true });
       calls.set(id, { request, call, outcomes: [], attemptCount: 0, resolve, reject, onAbort });

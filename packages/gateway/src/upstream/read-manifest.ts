@@ -1,4 +1,4 @@
-import { type CallContext, withDeadline } from "@tensorgate/core";
+import { type OwnCall, withDeadline } from "@tensorgate/core";
 import type { BackendRequest } from "./backend-capabilities.ts";
 import { tensorflowServing } from "./dialects/tensorflow-serving.ts";
 import { inClusterApi, type KubernetesApi } from "./discovery/kubernetes-api.ts";
@@ -29,7 +29,7 @@ export function readManifest(
   kubernetes: Pick<KubernetesApi, "list"> | undefined = inClusterApi(),
 ): Promise<string | undefined> {
   const { tls, key, model: name, timeoutMs, clock } = request;
-  const ask = async (call: CallContext): Promise<string | undefined> => {
+  const ask = async (call: OwnCall): Promise<string | undefined> => {
     const { authority, ip } = await addressOf(request, kubernetes, call.signal);
     const channel = createUnaryChannel({
       address: authority,

@@ -1,10 +1,10 @@
-import type { FixedSizeTensor, Preprocessing } from "@tensorgate/core";
+import type { CallSignal, FixedSizeTensor, Preprocessing } from "@tensorgate/core";
 import type { ConvertedPicture } from "../convert-picture.ts";
 import type { DecodeOptions } from "../decode-options.ts";
 
 /** The call that a picture is decoded for. */
 export interface DecodeCall {
-  readonly signal: AbortSignal;
+  readonly signal: CallSignal;
   /** Whose share of the decoders it takes; those without one share theirs. */
   readonly fairnessKey?: string;
 }

@@ -1,4 +1,4 @@
-import type { Clock } from "@tensorgate/core";
+import type { CallSignal, Clock } from "@tensorgate/core";
 import type { DecodeOutcome, DecodeRequest } from "./decode-message.ts";
 import type { DecoderChild } from "./decoder-child.ts";
 import type { Turn } from "./fair-queue.ts";
@@ -6,7 +6,7 @@ import type { Turn } from "./fair-queue.ts";
 /** One picture to decode. */
 export interface Job {
   readonly request: DecodeRequest;
-  readonly signal: AbortSignal;
+  readonly signal: CallSignal;
   readonly resolve: (outcome: DecodeOutcome) => void;
   readonly reject: (error: unknown) => void;
   deathCount: number;

@@ -1,6 +1,7 @@
 import {
   type AnsweringModel,
   type CallContext,
+  type CallSignal,
   type Clock,
   type ModelSpec,
   type ModelTasks,
@@ -172,7 +173,7 @@ async function admittedLater(
 
 /** Rejects as soon as the call is over, also while a body is still coming in. */
 function untilAborted<Answer>(
-  signal: AbortSignal,
+  signal: CallSignal,
   answer: Promise<Answer> | Answer,
 ): Promise<Answer> | Answer {
   if (!(answer instanceof Promise)) return answer;

@@ -2,8 +2,10 @@ import { randomUUID } from "node:crypto";
 import {
   type CacheOutcome,
   type CallContext,
+  CallController,
   type Caller,
   type CallObserver,
+  type CallSignal,
   CancelledError,
   type Clock,
   commonRegions,
@@ -24,6 +26,12 @@ import { allowLongBody } from "../server/exchange.ts";
 import { networkOf } from "../server/listener/connections.ts";
 import type { NodeRequest, NodeResponse } from "../server/node-http.ts";
 
+/** Ends a call: an `AbortController` can. */
+export interface CallEnd {
+  readonly signal: CallSignal;
+  abort(reason: unknown): void;
+}
+
 /** A call of which nothing but the headers is read. */
 export interface IncomingCall {
   readonly protocol: Protocol;
@@ -36,7 +44,7 @@ export interface IncomingCall {
   /** Whether it was admitted and authenticated, by its headers alone; a promise if that takes time, or it was rejected. */
   readonly admitted: AdmittedCall | Promise<AdmittedCall>;
   /** Aborts the call, with a ScoringError as its reason: when the client disconnects, or the deadline passes. */
-  readonly controller: AbortController;
+  readonly controller: CallEnd;
   /** What has arrived of the body so far. */
   readonly body: { readonly receivedBytes: number };
 }
@@ -64,7 +72,7 @@ export function createIncomingCall(
     isPublic,
     kind: "call",
   };
-  const controller = new AbortController();
+  const controller = new CallController();
   const onGone = () => controller.abort(new CancelledError("the client closed the request"));
   response.on("close", () => {
     // What was ended is over; and node:http2 says of a response that was cut that it is finished.
@@ -130,7 +138,7 @@ export interface CallStart {
   readonly requestId: string;
   readonly access: Pick<AccessRequest, "header" | "remoteAddress">;
   /** Aborts the call: what ends it before its deadline has this controller, too. */
-  readonly controller: AbortController;
+  readonly controller: CallEnd;
   /** What the protocol itself says of the deadline, in milliseconds from now; undefined where it says nothing. */
   readonly timeoutMs?: number | undefined;
   readonly caller?: Caller | undefined;

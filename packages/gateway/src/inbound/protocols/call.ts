@@ -36,8 +36,8 @@ export interface CallWork<Answer> {
   readonly answer: (call: CallContext, tasks: Tasks) => Promise<Answer> | Answer;
   /** Whether the call ends as soon as it is aborted, also while its body is coming in: `answer` keeps what it works on. */
   readonly endsOnAbort?: boolean;
-  /** Writes the answer, or begins to: what it throws is the error of the call. */
-  readonly write: (answer: Answer, headers: Readonly<Record<string, string>>) => void;
+  /** Writes the answer, or begins to: what it throws is the error of the call. It may add to `headers`. */
+  readonly write: (answer: Answer, headers: Record<string, string>) => void;
   /** Writes the error of the call; absent where the one who runs it does. */
   readonly fail?: (error: ScoringError, headers: Readonly<Record<string, string>>) => void;
 }
@@ -216,7 +216,7 @@ export function replyHeaders(
   call: CallContext,
   { model, region }: ReplyInfo,
   totalMs: number,
-): Readonly<Record<string, string>> {
+): Record<string, string> {
   const headers: Record<string, string> = { "x-request-id": call.requestId };
   if (model) {
     headers["x-tensorgate-model"] = headerText(`${model.name}@${model.version}`);
@@ -276,9 +276,17 @@ function asciiJson(value: unknown): string {
 function serverTiming(call: CallContext, totalMs: number): string {
   let text = "";
   for (const { stage, durationMs, outcome } of call.times.entries) {
-    text += `${stage}${outcome ? `;desc=${outcome}` : ""};dur=${durationMs.toFixed(2)}, `;
+    text += `${stage}${outcome ? `;desc=${outcome}` : ""};dur=${withHundredths(durationMs)}, `;
   }
-  return `${text}total;dur=${totalMs.toFixed(2)}`;
+  return `${text}total;dur=${withHundredths(totalMs)}`;
+}
+
+/** As `toFixed(2)` writes a number that is not negative, from whole numbers: their texts cost a fraction. */
+function withHundredths(value: number): string {
+  const hundredths = Math.round(value * 100);
+  const whole = Math.floor(hundredths / 100);
+  const rest = hundredths - whole * 100;
+  return rest < 10 ? `${whole}.0${rest}` : `${whole}.${rest}`;
 }
 
 /**

@@ -184,15 +184,9 @@ export function createHttpHandler(deps: HttpHandlerDeps): OnRequest {
       // Together with the write: only then the size of the answer is known.
       write: ({ status = 200, contentType, headers, body }, callHeaders) => {
         assertRoomForAnswer(response, body.length);
-        sendReply(response, {
-          status,
-          headers: {
-            "content-type": contentType,
-            ...(headers && withVary(response, headers)),
-            ...callHeaders,
-          },
-          body,
-        });
+        callHeaders["content-type"] = contentType;
+        const all = headers ? { ...withVary(response, headers), ...callHeaders } : callHeaders;
+        sendReply(response, { status, headers: all, body });
       },
       fail: (error, callHeaders) => {
         const { contentType, body } = route.errorBody(error, incoming.requestId);

@@ -206,7 +206,8 @@ export class CallStageTimes implements StageTimes {
     while (at > 0 && stages.indexOf((entries[at - 1] as StageTime).stage) > stages.indexOf(stage)) {
       at -= 1;
     }
-    const before = entries[at - 1];
+    // Before the first there is none: an index below 0 would be looked up as a name.
+    const before = at > 0 ? entries[at - 1] : undefined;
     if (before?.stage !== stage) {
       const entry = outcome ? { stage, durationMs, outcome } : { stage, durationMs };
       if (at === entries.length) entries.push(entry);

@@ -173,9 +173,9 @@ function answerOf(
   resultsJson: string,
 ): HttpAnswer {
   const modelMember = model
-    ? `"model":{"name":${JSON.stringify(model.name)},"version":"${model.version}"},`
+    ? `"model":{"name":${quoted(model.name)},"version":"${model.version}"},`
     : "";
-  const regionMember = region === undefined ? "" : `"region":${JSON.stringify(region)},`;
+  const regionMember = region === undefined ? "" : `"region":${quoted(region)},`;
   return {
     contentType: "application/json",
     body: `{${modelMember}${regionMember}"results":[${resultsJson}]}\n`,
@@ -217,7 +217,21 @@ function rectangleJson({ x, y, width, height }: Rectangle): string {
 }
 
 function labelMembers({ index, label, score }: LabelScore): string {
-  return `"index":${index},"label":${JSON.stringify(label)},"score":${float32Json(score)}`;
+  return `"index":${index},"label":${quoted(label)},"score":${float32Json(score)}`;
+}
+
+/** Texts that were written before as JSON, such as the labels of a model, and most and longest of them that are kept. */
+const quotedBefore = new Map<string, string>();
+const maxQuoted = { count: 8_192, length: 128 };
+
+function quoted(text: string): string {
+  const known = quotedBefore.get(text);
+  if (known !== undefined) return known;
+  const json = JSON.stringify(text);
+  if (text.length > maxQuoted.length) return json;
+  if (quotedBefore.size >= maxQuoted.count) quotedBefore.clear();
+  quotedBefore.set(text, json);
+  return json;
 }
 
 export async function featuresJson(features: Float32Array): Promise<string> {

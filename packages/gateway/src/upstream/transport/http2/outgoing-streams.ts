@@ -174,7 +174,7 @@ export class OutgoingStreams {
     const bytes = Buffer.allocUnsafe(headersBytes + bodyBytes);
     const flags = frameFlag.END_HEADERS | (unsentBytes === 0 ? frameFlag.END_STREAM : 0);
     writeHead(bytes, { byteCount: block.length, type: frameType.HEADERS, flags, id });
-    bytes.set(block, frameHeadBytes);
+    bytes.write(block, frameHeadBytes, "latin1");
     if (isJoined) this.#join(stream, bytes, headersBytes);
     this.write(bytes);
     if (stream.unsentBytes > 0) this.#sendBody(stream);

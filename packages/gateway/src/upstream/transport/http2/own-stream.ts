@@ -12,8 +12,8 @@ export interface StreamOwner {
 export class OwnStream implements Http2Stream {
   id: number | undefined;
   resetCode = 0;
-  /** Fields of the request, encoded. */
-  readonly block: Buffer;
+  /** Fields of the request, encoded: a character for each byte. */
+  readonly block: string;
   readonly receiver: Http2Receiver;
   /** Bytes of the body that were not handed to the socket. */
   unsentBytes = 0;
@@ -39,7 +39,7 @@ export class OwnStream implements Http2Stream {
 
   constructor(
     owner: StreamOwner,
-    block: Buffer,
+    block: string,
     body: readonly Uint8Array[],
     receiver: Http2Receiver,
   ) {

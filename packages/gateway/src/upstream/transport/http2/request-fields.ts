@@ -19,26 +19,29 @@ export class RequestFields {
   readonly #options: Http2Options;
   /** Names of the headers of every request. */
   readonly #commonNames: ReadonlySet<string>;
-  readonly #knownPaths = new Map<string, Buffer>();
+  readonly #knownPaths = new Map<string, string>();
 
   constructor(options: Http2Options) {
     this.#options = options;
     this.#commonNames = new Set(Object.keys(options.headers).map((name) => name.toLowerCase()));
   }
 
-  /** @throws TypeError if a header cannot be sent, or all of them are too long for a frame */
-  encode(path: string, headers: Readonly<Record<string, string>>): Buffer {
-    const block = Buffer.concat([this.#ofPath(path), encodeFields(headers, this.#commonNames)]);
+  /**
+   * @returns the block, a character for each of its bytes: it is written where it is sent from, and nowhere before
+   * @throws TypeError if a header cannot be sent, or all of them are too long for a frame
+   */
+  encode(path: string, headers: Readonly<Record<string, string>>): string {
+    const block = this.#ofPath(path) + encodeFields(headers, this.#commonNames);
     if (block.length <= maxFrameBytes) return block;
     throw new TypeError(`the headers have ${block.length} bytes; the limit is ${maxFrameBytes}`);
   }
 
-  #ofPath(path: string): Buffer {
+  #ofPath(path: string): string {
     const known = this.#knownPaths.get(path);
     if (known) return known;
     const { scheme, authority, headers } = this.#options;
     const pseudo = { ":method": "POST", ":scheme": scheme, ":authority": authority, ":path": path };
-    const fields = Buffer.concat([encodePseudo(pseudo), encodeFields(headers)]);
+    const fields = encodePseudo(pseudo) + encodeFields(headers);
     if (this.#knownPaths.size >= maxKnownPaths) this.#knownPaths.clear();
     this.#knownPaths.set(path, fields);
     return fields;
@@ -47,14 +50,14 @@ export class RequestFields {
 
 const isUnsendable = /[^\t\x20-\x7e\x80-\xff]/;
 
-function encodePseudo(fields: Readonly<Record<string, string>>): Buffer {
+function encodePseudo(fields: Readonly<Record<string, string>>): string {
   let text = "";
   for (const [name, value] of Object.entries(fields)) {
     if (isUnsendable.test(value)) throw unsendable(name);
     text += String.fromCharCode(literalKind.plain) + lengthText(name) + name;
     text += lengthText(value) + value;
   }
-  return Buffer.from(text, "latin1");
+  return text;
 }
 
 /**
@@ -66,7 +69,7 @@ function encodePseudo(fields: Readonly<Record<string, string>>): Buffer {
 function encodeFields(
   fields: Readonly<Record<string, string>>,
   except: ReadonlySet<string> = noNames,
-): Buffer {
+): string {
   let text = "";
   for (const given in fields) {
     const { name, encoded } = knownNames.get(given) ?? fieldName(given);
@@ -75,7 +78,7 @@ function encodeFields(
     if (isUnsendable.test(value) || (name === "te" && value !== "trailers")) throw unsendable(name);
     text += encoded + lengthText(value) + value;
   }
-  return Buffer.from(text, "latin1");
+  return text;
 }
 
 interface FieldName {

@@ -1,48 +1,10 @@
-import type { RoutingStep } from "@tensorgate/core";
-import { aCall } from "@tensorgate/core/testing";
+import { UnauthenticatedError } from "@tensorgate/core";
+import { aCall, manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
-import { replyHeaders, traceHeaders } from "./call.ts";
-
-const refused = (because: string): RoutingStep => ({
-  atMs: 1.23456,
-  step: { what: "refused", because },
-});
-
-function traceOf(steps: readonly RoutingStep[]): string {
-  const call = aCall({ routingTrace: { isTraced: true, steps } });
-  return traceHeaders(call)["x-tensorgate-trace"] ?? "";
-}
-
-test("a trace is JSON with its numbers rounded", () => {
-  expect(traceOf([refused("overloaded")])).toBe(
-    '[{"atMs":1.23,"step":{"what":"refused","because":"overloaded"}}]',
-  );
-  expect(traceOf([])).toBe("[]");
-});
-
-test("a trace is ASCII whatever regions are called, and reads back the same", () => {
-  const text = traceOf([refused("région de l'été, 東京 \u007f\n")]);
-
-  expect(text).toMatch(/^[\x20-\x7e]*$/);
-  expect(JSON.parse(text)).toMatchObject([{ step: { because: "région de l'été, 東京 \u007f\n" } }]);
-});
-
-test("steps that are too many are counted rather than written, and cost no more for that", () => {
-  const steps = Array.from({ length: 100_000 }, () => refused("overloaded"));
-
-  const text = traceOf(steps);
-
-  expect(text.length).toBeGreaterThan(5_000);
-  expect(text.length).toBeLessThan(6_100);
-  const written = JSON.parse(text) as unknown[];
-  expect(written.at(-1)).toEqual({ stepsLeftOut: steps.length - written.length + 1 });
-});
-
-test("a call without a trace has no headers of one", () => {
-  expect(traceHeaders(aCall())).toEqual({});
-  const routingTrace = { isTraced: false, steps: [refused("overloaded")], expectedWaitMs: 1.26 };
-  expect(traceHeaders(aCall({ routingTrace }))).toEqual({ "x-tensorgate-expected-wait-ms": "1.3" });
-});
+import type { AccessLayer, AccessRequest, Admission } from "../access/access.ts";
+import { requestDefaults } from "../options.ts";
+import { createCallRunner, replyHeaders } from "./call.ts";
+import { CallStageTimes } from "./incoming-call.ts";
 
 test("names that no header can hold are percent-encoded, and others are left as they are", () => {
   const model = { name: "modèle\n", version: 1n };
@@ -54,4 +16,71 @@ test("names that no header can hold are percent-encoded, and others are left as 
   expect(replyHeaders(aCall(), { region: "west europe" }, 1)).toMatchObject({
     "x-tensorgate-region": "west europe",
   });
+});
+
+test.each([
+  [0, "0.00"],
+  [0.004, "0.00"],
+  [0.05, "0.05"],
+  [1.996, "2.00"],
+  [12.3, "12.30"],
+  [60_000, "60000.00"],
+])("%d ms are written as %s", (durationMs, text) => {
+  const times = new CallStageTimes();
+  times.add("queue", durationMs);
+
+  const headers = replyHeaders(aCall({ times }), {}, durationMs);
+
+  expect(headers["server-timing"]).toBe(`queue;dur=${text}, total;dur=${text}`);
+});
+
+const asked = { header: () => undefined } as unknown as AccessRequest;
+const named = (id: string) => ({ caller: { id } }) as Admission;
+
+/** Admits by these layers, the last of which authenticates. */
+function admitBy(...layers: readonly AccessLayer[]) {
+  const tasks = {} as never;
+  const runner = createCallRunner({
+    inForce: { current: { tasks, authenticate: layers.at(-1) } },
+    layers: layers.slice(0, -1),
+    requests: requestDefaults,
+    observeCall: () => ({}) as never,
+    onInternalError: () => {},
+    clock: manualClock(),
+  });
+  return runner.admit(asked);
+}
+
+test("layers that know their answer admit a call without a promise, each after the one before", () => {
+  const admitted = admitBy(
+    () => named("first"),
+    (_request, { caller }) => named(`${caller?.id}, second`),
+    (_request, { caller }) => named(`${caller?.id}, key`),
+  );
+
+  expect(admitted).toMatchObject({ caller: { id: "first, second, key" }, tasks: {} });
+});
+
+test("after a layer that waits, the others get what it found", async () => {
+  const admitted = admitBy(
+    () => named("first"),
+    async (_request, { caller }) => named(`${caller?.id}, second`),
+    (_request, { caller }) => named(`${caller?.id}, third`),
+    async (_request, { caller }) => named(`${caller?.id}, key`),
+  );
+
+  expect(admitted).toBeInstanceOf(Promise);
+  expect(await admitted).toMatchObject({ caller: { id: "first, second, third, key" }, tasks: {} });
+});
+
+test("a layer that rejects a call ends its admission, whether others waited or not", async () => {
+  const reject = () => {
+    throw new UnauthenticatedError("no key");
+  };
+  const never = () => {
+    throw new Error("a layer after the one that rejected");
+  };
+
+  expect(() => admitBy(reject, never)).toThrow("no key");
+  await expect(admitBy(async () => named("first"), reject, never)).rejects.toThrow("no key");
 });

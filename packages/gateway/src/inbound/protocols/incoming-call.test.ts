@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import { CancelledError } from "@tensorgate/core";
+import { CancelledError, ForbiddenError } from "@tensorgate/core";
 import { manualClock } from "@tensorgate/core/testing";
 import { expect, test } from "vitest";
 import type { AdmittedCall } from "../access/access.ts";
@@ -204,6 +204,16 @@ test("a call is admitted once, however often that is asked for", async () => {
 
   expect(await call.admitted).toBe(await call.admitted);
   expect(admittedCount).toBe(1);
+});
+
+test("a call that is rejected by its headers fails where it is awaited, and nowhere else", async () => {
+  const admit = () => {
+    throw new ForbiddenError("not from here");
+  };
+  const { call } = incoming({}, { admit });
+
+  await new Promise((resolve) => setImmediate(resolve));
+  await expect(call.admitted).rejects.toThrow("not from here");
 });
 
 test.each([

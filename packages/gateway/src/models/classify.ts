@@ -36,7 +36,8 @@ export function createClassifier(release: Release, deps: PictureTaskDeps, clock:
   const { tensor: name, filter, holds } = classScores;
   const output = { name, what: "scores" };
   return createPictureScorer(release, deps, (request: ClassifyRequest, call) => {
-    const selection = selectionFrom(request);
+    const isAsUsual = request.topK === undefined && request.minScore === undefined;
+    const selection = isAsUsual ? classifyDefaults : selectionFrom(request);
     let known:
       | { readonly outputs: ScoredPicture["outputs"]; readonly scores: Float32Array }
       | undefined;

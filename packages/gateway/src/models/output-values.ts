@@ -33,8 +33,8 @@ export function valuesOfPicture(
   outputs: ReadonlyMap<string, Tensor>,
   { name, what }: { readonly name: string; readonly what: string },
 ): Float32Array {
-  const [only] = outputs.values();
-  const tensor = outputs.size === 1 && only ? only : outputNamed(name, outputs);
+  const only = outputs.size === 1 ? outputs.values().next().value : undefined;
+  const tensor = only ?? outputNamed(name, outputs);
   const { dtype, shape } = tensor;
   let rows = 0;
   for (const extent of shape) if (extent !== 1) rows += 1;

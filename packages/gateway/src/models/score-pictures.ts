@@ -46,18 +46,15 @@ export interface ScoredPicture {
   readonly size: PictureSize;
 }
 
-/** One picture of a call, on its way to its result. */
+/** One of several pictures of a call, on its way to its result. */
 interface Item<Value> {
   readonly picture: Picture;
-  /** As the model takes it; undefined until then, and if that failed. */
-  prepared: PreparedPicture | undefined;
-  /** Its result, without its id. */
-  outcome: PictureResult<Value> | undefined;
-  /** The response that the value was read from. */
-  response: ScoreResponse | undefined;
+  /** What a call of this picture alone is answered, but for its id. */
+  answer?: PictureResponse<Value>;
 }
 
-interface PreparedItem<Value> extends Item<Value> {
+interface PreparedItem<Value> {
+  readonly item: Item<Value>;
   readonly prepared: PreparedPicture;
 }
 
@@ -89,42 +86,36 @@ export function createPictureScorer<Request extends PictureRequest, Value>(
   if (!picture) return notOffered("takes tensors, not pictures", release);
   const input = picture;
 
-  return async (request, call) => {
-    const scoring = scoringOf(request, call);
-    const { modelSpec, pictures } = request;
-    assertPictures(pictures, options.maxPictures);
-    const work = { modelSpec, call: residency ? withinRegions(call, residency) : call, scoring };
-    const items = new Array<Item<Value>>(pictures.length);
-    for (let index = 0; index < items.length; index += 1) {
-      const picture = pictures[index] as Picture;
-      items[index] = { picture, prepared: undefined, outcome: undefined, response: undefined };
+  return (request, call) => {
+    try {
+      const scoring = scoringOf(request, call);
+      const { modelSpec, pictures } = request;
+      assertPictures(pictures, options.maxPictures);
+      const work = { modelSpec, call: residency ? withinRegions(call, residency) : call, scoring };
+      const first = pictures[0] as Picture;
+      const isPlain = pictures.length === 1 && first.id === undefined;
+      return isPlain ? scoreAlone(first, work) : scoreEach(pictures, work);
+    } catch (thrown) {
+      // As in an async function, which would be a second one for each call.
+      return Promise.reject(thrown);
     }
-    if (items.length === 1) await scoreAlone(items[0] as Item<Value>, work);
-    else await scoreInBatches(items, work);
-    let answered: ScoreResponse | undefined;
-    const results = new Array<PictureResult<Value>>(items.length);
-    for (let index = 0; index < items.length; index += 1) {
-      const { picture, outcome, response } = items[index] as Item<Value>;
-      answered ??= response;
-      const { id } = picture;
-      // Each picture has been prepared, scored or failed by now.
-      if (outcome) results[index] = id === undefined ? outcome : { id, ...outcome };
-    }
-    return { model: answered?.model, region: answered?.region, results };
   };
 
-  /** Scores one picture, which may be prepared already, and gives it its result. */
-  async function scoreAlone(item: Item<Value>, work: Work<Value>): Promise<void> {
+  /** Scores one picture, whose id is left out of the answer. @param ready - if it is prepared already */
+  async function scoreAlone(
+    picture: Picture,
+    work: Work<Value>,
+    ready?: PreparedPicture,
+  ): Promise<PictureResponse<Value>> {
     const { scoring, call } = work;
     try {
-      const prepared = item.prepared ?? prepare(item.picture.bytes, input, call);
+      const prepared = ready ?? prepare(picture.bytes, input, call);
       const { tensor, size } = prepared instanceof Promise ? await prepared : prepared;
-      const response = await score(scoreRequest(tensor, scoring.verify, work), call);
-      const value = scoring.read({ outputs: response.outputs, size });
-      item.outcome = { ok: true, value };
-      item.response = response;
+      const request = scoreRequest(tensor, scoring.verify, work);
+      const { model, region, outputs } = await score(request, call);
+      return { model, region, results: [{ ok: true, value: scoring.read({ outputs, size }) }] };
     } catch (thrown) {
-      item.outcome = { ok: false, error: pictureError(thrown, call) };
+      return failure(pictureError(thrown, call));
     }
   }
 
@@ -141,29 +132,56 @@ export function createPictureScorer<Request extends PictureRequest, Value>(
     return parameters ? { ...request, parameters } : request;
   }
 
-  async function scoreInBatches(items: readonly Item<Value>[], work: Work<Value>): Promise<void> {
-    if (items.length <= batchSize) return scoreBatch(items, work);
-    const maxConcurrent = Math.max(1, Math.floor(options.maxConcurrentPictures / batchSize));
-    const batches = inBatches(items, batchSize);
-    await mapConcurrently(batches, maxConcurrent, (batch) => scoreBatch(batch, work));
-  }
-
-  /** Gives each picture of a batch its result. */
-  async function scoreBatch(items: readonly Item<Value>[], work: Work<Value>): Promise<void> {
-    await Promise.all(items.map((item) => prepareItem(item, work)));
-    const prepared = items.filter(isPrepared);
-    const [first] = prepared;
-    if (first)
-      await (prepared.length === 1 ? scoreAlone(first, work) : scoreStacked(prepared, work));
-  }
-
-  /** Prepares a picture, or makes it its result that this failed. */
-  async function prepareItem(item: Item<Value>, { call }: Work<Value>): Promise<void> {
-    try {
-      item.prepared = await prepare(item.picture.bytes, input, call);
-    } catch (thrown) {
-      item.outcome = { ok: false, error: pictureError(thrown, call) };
+  async function scoreEach(
+    pictures: readonly Picture[],
+    work: Work<Value>,
+  ): Promise<PictureResponse<Value>> {
+    const items: readonly Item<Value>[] = pictures.map((picture) => ({ picture }));
+    if (items.length <= batchSize) await scoreBatch(items, work);
+    else {
+      const maxConcurrent = Math.max(1, Math.floor(options.maxConcurrentPictures / batchSize));
+      const batches = inBatches(items, batchSize);
+      await mapConcurrently(batches, maxConcurrent, (batch) => scoreBatch(batch, work));
     }
+    let answered: PictureResponse<Value> | undefined;
+    const results: PictureResult<Value>[] = [];
+    for (const { picture, answer } of items) {
+      if (answer?.model) answered ??= answer;
+      const { id } = picture;
+      // Each picture has been prepared, scored or failed by now.
+      for (const result of answer?.results ?? []) {
+        results.push(id === undefined ? result : { id, ...result });
+      }
+    }
+    return { model: answered?.model, region: answered?.region, results };
+  }
+
+  /** Gives each picture of a batch its answer. */
+  async function scoreBatch(items: readonly Item<Value>[], work: Work<Value>): Promise<void> {
+    const tried = await Promise.all(items.map((item) => prepareItem(item, work)));
+    const prepared = tried.filter((each) => each !== undefined);
+    if (prepared.length > 1) await scoreStacked(prepared, work);
+    else for (const each of prepared) await scorePrepared(each, work);
+  }
+
+  /** @returns undefined if it failed, which is its answer then */
+  async function prepareItem(
+    item: Item<Value>,
+    { call }: Work<Value>,
+  ): Promise<PreparedItem<Value> | undefined> {
+    try {
+      return { item, prepared: await prepare(item.picture.bytes, input, call) };
+    } catch (thrown) {
+      item.answer = failure(pictureError(thrown, call));
+      return undefined;
+    }
+  }
+
+  async function scorePrepared(
+    { item, prepared }: PreparedItem<Value>,
+    work: Work<Value>,
+  ): Promise<void> {
+    item.answer = await scoreAlone(item.picture, work, prepared);
   }
 
   /** Scores several pictures in one call. */
@@ -185,25 +203,25 @@ export function createPictureScorer<Request extends PictureRequest, Value>(
       // The replica does not report which picture is invalid: the others succeed if they are scored one by one.
       if (error.reason === "upstream-answered") {
         const max = options.maxConcurrentPictures;
-        await mapConcurrently(items, max, (each) => scoreAlone(each, work));
-      } else for (const item of items) item.outcome = { ok: false, error };
+        await mapConcurrently(items, max, (each) => scorePrepared(each, work));
+      } else for (const { item } of items) item.answer = failure(error);
       return;
     }
-    for (const [index, item] of items.entries()) {
+    const { model, region } = response;
+    for (const [index, { item, prepared }] of items.entries()) {
       try {
-        const { size } = item.prepared;
+        const { size } = prepared;
         const value = scoring.read({ outputs: outputs[index] ?? new Map(), size });
-        item.outcome = { ok: true, value };
-        item.response = response;
+        item.answer = { model, region, results: [{ ok: true, value }] };
       } catch (thrown) {
-        item.outcome = { ok: false, error: pictureError(thrown, call) };
+        item.answer = failure(pictureError(thrown, call));
       }
     }
   }
 }
 
-function isPrepared<Value>(item: Item<Value>): item is PreparedItem<Value> {
-  return item.prepared !== undefined;
+function failure(error: ScoringError): PictureResponse<never> {
+  return { results: [{ ok: false, error }] };
 }
 
 /**

@@ -1,7 +1,6 @@
 export { grpcCode, grpcCodeFromHttpStatus, grpcCodeName, knownGrpcCode } from "./code.ts";
 export {
   compressedFlag,
-  createUnaryReader,
   decodeMessage,
   encodeBinary,
   encodeMessage,
@@ -20,5 +19,5 @@ export {
   readPrefix,
   readStatus,
   statusFields,
-  type UnaryReader,
+  UnaryReader,
 } from "./wire.ts";

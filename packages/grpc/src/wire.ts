@@ -51,19 +51,6 @@ export function framedPieces(segments: readonly Uint8Array[]): readonly Uint8Arr
   return [framed];
 }
 
-/** Assembles the single message of a unary reply from its pieces, in memory that grows with what has come. */
-export interface UnaryReader {
-  /** Bytes of memory that are held. */
-  readonly heldBytes: number;
-  /**
-   * @throws FramingError as soon as the pieces cannot become one uncompressed message of at most `maxBytes`, or come in
-   *   far more pieces than its length explains
-   */
-  push(piece: Buffer): void;
-  /** @throws FramingError if the message is cut short */
-  message(): Uint8Array;
-}
-
 /** Thrown when bytes are not the one message that they should be. */
 export class FramingError extends Error {
   override readonly name = "FramingError";
@@ -87,63 +74,74 @@ const pieces = { free: 1_024, minBytes: 256 } as const;
 
 const noBytes = Buffer.alloc(0);
 
-/** @param maxBytes - of the message, without its prefix */
-export function createUnaryReader(maxBytes: number): UnaryReader {
-  let memory: Buffer = noBytes;
-  let byteCount = 0;
-  let pieceCount = 0;
+/** Assembles the single message of a unary reply from its pieces, in memory that grows with what has come. */
+export class UnaryReader {
+  readonly #maxBytes: number;
+  #memory: Buffer = noBytes;
+  #byteCount = 0;
+  #pieceCount = 0;
   /** With its prefix; undefined until that has come. */
-  let totalBytes: number | undefined;
+  #totalBytes: number | undefined;
 
-  function grow(neededBytes: number): void {
-    const ahead = Math.max(minMemoryBytes, 2 * neededBytes);
-    const larger = Buffer.allocUnsafeSlow(
-      Math.max(neededBytes, Math.min(ahead, totalBytes ?? ahead)),
-    );
-    memory.copy(larger, 0, 0, byteCount);
-    memory = larger;
+  /** @param maxBytes - of the message, without its prefix */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
   }
 
-  const reader: UnaryReader & { heldBytes: number } = {
-    heldBytes: 0,
-    push: (piece) => {
-      pieceCount += 1;
-      if (pieceCount > pieces.free + byteCount / pieces.minBytes) {
-        throw new FramingError(`the response arrives in ${pieceCount} small pieces`);
+  /** Bytes of memory that are held. */
+  get heldBytes(): number {
+    return this.#memory.byteLength;
+  }
+
+  /**
+   * @throws FramingError as soon as the pieces cannot become one uncompressed message of at most `maxBytes`, or come in
+   *   far more pieces than its length explains
+   */
+  push(piece: Buffer): void {
+    this.#pieceCount += 1;
+    if (this.#pieceCount > pieces.free + this.#byteCount / pieces.minBytes) {
+      throw new FramingError(`the response arrives in ${this.#pieceCount} small pieces`);
+    }
+    // Most replies come in one piece, which is used as it is.
+    if (this.#byteCount === 0) this.#memory = piece;
+    else this.#append(piece);
+    this.#byteCount += piece.byteLength;
+    if (this.#totalBytes === undefined && this.#byteCount >= prefixBytes) {
+      const byteCount = this.#memory.readUInt32BE(1);
+      // The request offers no encoding, so a compressed message is a fault of the server.
+      if (this.#memory[0] !== 0) throw new FramingError("the response is compressed");
+      if (byteCount > this.#maxBytes) {
+        throw new FramingError(
+          `the message has ${byteCount} bytes; the limit is ${this.#maxBytes}`,
+          { isTooLong: true },
+        );
       }
-      if (byteCount === 0) {
-        // Most replies come in one piece, which is used as it is.
-        memory = piece;
-      } else {
-        const neededBytes = byteCount + piece.byteLength;
-        if (neededBytes > memory.byteLength) grow(neededBytes);
-        memory.set(piece, byteCount);
-      }
-      reader.heldBytes = memory.byteLength;
-      byteCount += piece.byteLength;
-      if (totalBytes === undefined && byteCount >= prefixBytes) {
-        const prefix = readPrefix(memory);
-        // The request offers no encoding, so a compressed message is a fault of the server.
-        if (prefix.flags !== 0) throw new FramingError("the response is compressed");
-        if (prefix.byteCount > maxBytes) {
-          throw new FramingError(
-            `the message has ${prefix.byteCount} bytes; the limit is ${maxBytes}`,
-            { isTooLong: true },
-          );
-        }
-        totalBytes = prefixBytes + prefix.byteCount;
-      }
-      if (totalBytes !== undefined && byteCount > totalBytes) {
-        throw new FramingError("the response is longer than its message");
-      }
-    },
-    message: () => {
-      if (totalBytes === undefined) throw new FramingError("the response has no message");
-      if (byteCount < totalBytes) throw new FramingError("the response is truncated");
-      return memory.subarray(prefixBytes, totalBytes);
-    },
-  };
-  return reader;
+      this.#totalBytes = prefixBytes + byteCount;
+    }
+    if (this.#totalBytes !== undefined && this.#byteCount > this.#totalBytes) {
+      throw new FramingError("the response is longer than its message");
+    }
+  }
+
+  /** @throws FramingError if the message is cut short */
+  message(): Uint8Array {
+    if (this.#totalBytes === undefined) throw new FramingError("the response has no message");
+    if (this.#byteCount < this.#totalBytes) throw new FramingError("the response is truncated");
+    return this.#memory.subarray(prefixBytes, this.#totalBytes);
+  }
+
+  #append(piece: Buffer): void {
+    const neededBytes = this.#byteCount + piece.byteLength;
+    if (neededBytes > this.#memory.byteLength) {
+      const ahead = Math.max(minMemoryBytes, 2 * neededBytes);
+      const larger = Buffer.allocUnsafeSlow(
+        Math.max(neededBytes, Math.min(ahead, this.#totalBytes ?? ahead)),
+      );
+      this.#memory.copy(larger, 0, 0, this.#byteCount);
+      this.#memory = larger;
+    }
+    this.#memory.set(piece, this.#byteCount);
+  }
 }
 
 /** A block of header or trailer fields, as `node:http2` has them. */
@@ -188,8 +186,14 @@ export function readStatus(
   trailers: HeaderBlock,
 ): ReceivedStatus | undefined {
   const block = trailers["grpc-status"] === undefined ? headers : trailers;
-  if (block["grpc-status"] === undefined) return statusOfProxy(headers);
-  const code = String(block["grpc-status"]);
+  const status = block["grpc-status"];
+  if (status === undefined) {
+    // A server's own headers, as most are, need no look for a proxy's.
+    const isServer =
+      headers["content-type"] === "application/grpc" && Number(headers[":status"]) === 200;
+    return isServer ? undefined : statusOfProxy(headers);
+  }
+  const code = String(status);
   const message = block["grpc-message"];
   return {
     code: code === "0" ? grpcCode.OK : failureCode(code),

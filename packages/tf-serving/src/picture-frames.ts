@@ -35,53 +35,58 @@ const pictureTag = fieldTag(tensorProtoField.stringVal);
 export function createPictureFramer(): FramePredict {
   const frames = new Map<string, Frame>();
   return (request, names) => {
-    const [input] = request.inputs.keys();
-    const picture = input === undefined ? undefined : pictureOf(request, input);
-    if (input === undefined || !picture) return predictRequestSegments(request, names);
     const { name } = request.modelSpec;
-    let frame = frames.get(name);
-    if (!frame || !isOf(frame, request, names)) {
-      frame = frameOf(request, { input, names });
-      frames.set(name, frame);
-    }
-    return framed(frame, picture);
+    const last = frames.get(name);
+    const picture = last && pictureIn(last, request, names);
+    if (picture) return framed(last, picture);
+    const frame = frameOf(request, names);
+    const first = frame && pictureIn(frame, request, names);
+    if (!first) return predictRequestSegments(request, names);
+    frames.set(name, frame);
+    return framed(frame, first);
   };
 }
 
-/** Returns the one string of the one input of a request. */
-function pictureOf({ inputs }: ScoreRequest, input: string): Uint8Array | undefined {
-  const tensor = inputs.get(input);
-  if (inputs.size > 1 || tensor?.dtype !== "BYTES" || tensor.elements.length > 1) return undefined;
-  return tensor.elements[0];
-}
-
-function isOf(frame: Frame, request: ScoreRequest, names: DialectNames | undefined): boolean {
-  const { modelSpec, inputs, outputFilter } = request;
+/** Returns the picture of a request that has all else in common with those of the frame; undefined for any other one. */
+function pictureIn(
+  frame: Frame,
+  { modelSpec, inputs, outputFilter }: ScoreRequest,
+  names: DialectNames | undefined,
+): Uint8Array | undefined {
   const { version, versionLabel, signatureName = "" } = frame.modelSpec;
-  return (
+  const tensor = inputs.get(frame.input);
+  if (
+    tensor?.dtype === "BYTES" &&
+    tensor.elements.length === 1 &&
+    inputs.size === 1 &&
     frame.names === names &&
     version === modelSpec.version &&
     versionLabel === modelSpec.versionLabel &&
     signatureName === (modelSpec.signatureName ?? "") &&
-    hasSame(frame.shape, inputs.get(frame.input)?.shape) &&
+    hasSame(frame.shape, tensor.shape) &&
     hasSame(frame.outputFilter, outputFilter)
-  );
+  ) {
+    return tensor.elements[0];
+  }
+  return undefined;
 }
 
-function hasSame(one: readonly unknown[], other: readonly unknown[] | undefined): boolean {
+function hasSame(one: readonly unknown[], other: readonly unknown[]): boolean {
   if (one === other) return true;
-  if (one.length !== other?.length) return false;
+  if (one.length !== other.length) return false;
   for (let index = 0; index < one.length; index += 1) {
     if (one[index] !== other[index]) return false;
   }
   return true;
 }
 
-function frameOf(
-  { modelSpec, inputs, outputFilter }: ScoreRequest,
-  { input, names }: { readonly input: string; readonly names: DialectNames | undefined },
-): Frame {
-  const { shape = [] } = inputs.get(input) ?? {};
+/** Returns what a request has beside its picture; undefined unless that is its only input. */
+function frameOf(request: ScoreRequest, names: DialectNames | undefined): Frame | undefined {
+  const { modelSpec, inputs, outputFilter } = request;
+  const [[input, tensor] = []] = inputs;
+  if (input === undefined || inputs.size > 1) return undefined;
+  if (tensor?.dtype !== "BYTES" || tensor.elements.length !== 1) return undefined;
+  const { shape } = tensor;
   const head = new MessageWriter().messageField(requestField.modelSpec, modelSpecWriter(modelSpec));
   const key = new MessageWriter().stringField(1, names?.inputs.get(input) ?? input);
   const tail = new MessageWriter();

@@ -128,28 +128,28 @@ export const answerMutants: readonly Mutant[] = [
     [
       {
         name: "replies: of any length",
-        find: "if (prefix.byteCount > maxBytes) {",
-        replace: "if (prefix.byteCount > Number.POSITIVE_INFINITY) {",
+        find: "if (byteCount > this.#maxBytes) {",
+        replace: "if (byteCount > Number.POSITIVE_INFINITY) {",
       },
       {
         name: "replies: more than one message",
-        find: "if (totalBytes !== undefined && byteCount > totalBytes) {",
-        replace: "if (totalBytes !== undefined && byteCount < 0) {",
+        find: "if (this.#totalBytes !== undefined && this.#byteCount > this.#totalBytes) {",
+        replace: "if (this.#byteCount < 0) {",
       },
       {
         name: "replies: half a message",
-        find: 'if (byteCount < totalBytes) throw new FramingError("the response is truncated");',
+        find: 'if (this.#byteCount < this.#totalBytes) throw new FramingError("the response is truncated");',
         replace: "",
       },
       {
         name: "replies: compressed ones",
-        find: "if (prefix.flags !== 0) throw",
-        replace: "if (prefix.flags < 0) throw",
+        find: "if (this.#memory[0] !== 0) throw",
+        replace: "if (this.#memory.length < 0) throw",
       },
       {
         name: "replies: pieces of a byte",
-        find: "if (pieceCount > pieces.free + byteCount / pieces.minBytes) {",
-        replace: "if (pieceCount < 0) {",
+        find: "if (this.#pieceCount > pieces.free + this.#byteCount / pieces.minBytes) {",
+        replace: "if (this.#pieceCount < 0) {",
       },
     ],
   ),

@@ -5,14 +5,13 @@ import {
   UpstreamFailedError,
 } from "@tensorgate/core";
 import {
-  createUnaryReader,
   formatTimeout,
   framedPieces,
   grpcCode,
   type HeaderBlock,
   type ReceivedStatus,
   readStatus,
-  type UnaryReader,
+  UnaryReader,
 } from "@tensorgate/grpc";
 import type { TensorBudgetOptions } from "@tensorgate/tf-serving";
 import {
@@ -160,7 +159,7 @@ class UnaryExchange implements Http2Receiver {
     const { http2 } = options.open;
     const { isMeasured, signal } = options.call;
     this.#options = options;
-    this.#reader = createUnaryReader(options.maxReplyBytes);
+    this.#reader = new UnaryReader(options.maxReplyBytes);
     this.#result = Promise.withResolvers();
     this.#onAbort = () => this.#fail(signal.reason);
     this.#receivedBytesThen = http2.receivedBytes;

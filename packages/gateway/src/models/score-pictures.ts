@@ -90,11 +90,12 @@ export function createPictureScorer<Request extends PictureRequest, Value>(
     try {
       const scoring = scoringOf(request, call);
       const { modelSpec, pictures } = request;
-      assertPictures(pictures, options.maxPictures);
       const work = { modelSpec, call: residency ? withinRegions(call, residency) : call, scoring };
-      const first = pictures[0] as Picture;
-      const isPlain = pictures.length === 1 && first.id === undefined;
-      return isPlain ? scoreAlone(first, work) : scoreEach(pictures, work);
+      const only = pictures.length === 1 ? pictures[0] : undefined;
+      // One is never too many, and without an id there is none to check and to give back.
+      if (only && only.id === undefined) return scoreAlone(only, work);
+      assertPictures(pictures, options.maxPictures);
+      return scoreEach(pictures, work);
     } catch (thrown) {
       // As in an async function, which would be a second one for each call.
       return Promise.reject(thrown);

@@ -168,7 +168,7 @@ export interface AttemptObserver {
   /** Trace context for the replica; absent if the call is not traced. */
   readonly traceparent?: string;
   /** @param error - absent if it was answered */
-  end(error?: ScoringError): void;
+  end(durationMs: number, error?: ScoringError): void;
 }
 
 /** Observes one call, from its headers to its reply. */

@@ -38,7 +38,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
   // config: a call takes what is in force once, and a reload swaps it whole, with all that is built of it
   const inForce = createReloadable({ options, checked: settings, meaningOf });
   // telemetry: observes, and decides nothing
-  const telemetry = createTelemetry({ ...deps, ...host, version, clock });
+  const telemetry = createTelemetry({ ...deps, ...host, version });
 
   // upstream: every replica, and how it is spoken to
   const upstream = createReplicas(settings, { ownRegion: region, clock, random });

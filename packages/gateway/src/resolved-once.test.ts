@@ -55,7 +55,7 @@ async function openStages() {
     modelMetadata: never,
     clock,
   });
-  const telemetry = createTelemetry({ ...host, version: "0.0.0", clock });
+  const telemetry = createTelemetry({ ...host, version: "0.0.0" });
   const inbound = createInbound({
     ...host,
     options,

@@ -35,7 +35,7 @@ const options = {
 };
 const settings = checkedOptions(options);
 const host = hostCallbacks({});
-const telemetry = createTelemetry({ ...host, version: "0.0.0", clock });
+const telemetry = createTelemetry({ ...host, version: "0.0.0" });
 const inbound = createInbound({
   options: settings,
   region: "local",

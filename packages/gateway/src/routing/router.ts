@@ -135,14 +135,14 @@ export function createRouter<Replica extends RoutedReplica>(
       const attempt = { ...call, signal, traceparent };
       const response = await replica.score(request, attempt);
       outcome = { attemptId, response: { ...response, region } };
-      observed?.end();
     } catch (thrown) {
       outcome = { attemptId, error: ScoringError.from(thrown) };
-      observed?.end(outcome.error);
     }
+    const durationMs = clock.nowMs() - startedMs;
+    observed?.end(durationMs, outcome.error);
     // The result of an abandoned attempt no longer counts.
     if (!running.delete(attemptId)) return;
-    call.times.add("upstream", clock.nowMs() - startedMs);
+    call.times.add("upstream", durationMs);
     open.outcomes.push(outcome);
     const failure = outcome.error && attemptFailure(outcome.error);
     if (failure) {

@@ -15,7 +15,6 @@ import type {
   AttemptTarget,
   CacheOutcome,
   CallObserver,
-  Clock,
   ModelCounts,
   ModelStatistics,
   ObserveCall,
@@ -42,7 +41,6 @@ export interface CallObserverDeps {
   readonly onFailure: (thrown: unknown) => void;
   /** Only the names of its models become labels: callers must not be able to create labels. */
   readonly inForce: ModelsInForce;
-  readonly clock: Clock;
 }
 
 /**
@@ -95,9 +93,8 @@ class ObservedCall implements CallObserver {
   }
 
   attempt({ model, region, replicaId }: AttemptTarget): AttemptObserver {
-    const { tracer, instruments, onFailure, clock } = this.deps;
+    const { tracer, instruments, onFailure } = this.deps;
     this.attemptCount += 1;
-    const startedMs = clock.nowMs();
     let span: Span | undefined;
     let traceparent: string | undefined;
     // The attempts of a call without a trace have none either.
@@ -114,11 +111,11 @@ class ObservedCall implements CallObserver {
         onFailure(thrown);
       }
     }
-    const end = (error?: ScoringError): void => {
+    const end = (durationMs: number, error?: ScoringError): void => {
       try {
         const labels = { model, region, reason: error?.reason ?? "ok" };
         instruments.attempts.add(1, labels);
-        instruments.attemptDuration.record((clock.nowMs() - startedMs) / 1_000, labels);
+        instruments.attemptDuration.record(durationMs / 1_000, labels);
         if (span) endSpan(span, error);
       } catch (thrown) {
         onFailure(thrown);

@@ -1,10 +1,5 @@
 import { type MeterProvider, metrics, type TracerProvider, trace } from "@opentelemetry/api";
-import {
-  type Clock,
-  guardedCallback,
-  type ModelStatistics,
-  type ObserveCall,
-} from "@tensorgate/core";
+import { guardedCallback, type ModelStatistics, type ObserveCall } from "@tensorgate/core";
 import { createCallObserver, createStatistics, type ModelsInForce } from "./call-observer.ts";
 import type { CallRecord } from "./call-record.ts";
 import { createInstruments, type Gauges } from "./instruments.ts";
@@ -18,7 +13,6 @@ export interface TelemetryDeps {
   readonly onCall: ((record: CallRecord) => void) | undefined;
   /** Called with what an instrument or a span of the host threw: it fails no call. */
   readonly onTelemetryFailure: (thrown: unknown) => void;
-  readonly clock: Clock;
 }
 
 /** Spans, metrics, statistics and call records of a gateway. */
@@ -49,13 +43,13 @@ export interface ReplicaChangeCount {
 }
 
 export function createTelemetry(deps: TelemetryDeps): Telemetry {
-  const { version, onCall, onTelemetryFailure: onFailure, clock } = deps;
+  const { version, onCall, onTelemetryFailure: onFailure } = deps;
   const instruments = createInstruments(
     (deps.meterProvider ?? metrics).getMeter("tensorgate", version),
   );
   const tracer = (deps.tracerProvider ?? trace).getTracer("tensorgate", version);
   const statistics = createStatistics();
-  const observed = { tracer, instruments, statistics, onCall, onFailure, clock };
+  const observed = { tracer, instruments, statistics, onCall, onFailure };
   return {
     observeCalls: (inForce) => createCallObserver({ ...observed, inForce }),
     statistics,

@@ -182,11 +182,11 @@ class RequestUsage implements BodyUsage {
     const { clock, listen, requests } = this.#options;
     this.#timer?.[Symbol.dispose]();
     if (this.#kind === "stream") {
-      this.#timer = clock.setTimer(listen.idleTimeoutMs, () => this.#onSilence());
+      this.#timer = clock.setTimer(listen.idleTimeoutMs, this.#onSilence.bind(this));
     } else {
       this.#startedMs = clock.nowMs();
       const graceMs = Math.min(rateGraceMs, requests.requestTimeoutMs);
-      this.#timer = clock.setTimer(graceMs, () => this.#checkRate());
+      this.#timer = clock.setTimer(graceMs, this.#checkRate.bind(this));
     }
   }
 
@@ -208,7 +208,7 @@ class RequestUsage implements BodyUsage {
     const leftMs = requestTimeoutMs - elapsedMs;
     if (leftMs <= 0) this.#failWith(tooLate(requestTimeoutMs));
     else if (this.receivedBytes < wantedBytes) this.#failWith(tooSlow(minUploadBytesPerSecond));
-    else this.#timer = clock.setTimer(Math.min(checkEveryMs, leftMs), () => this.#checkRate());
+    else this.#timer = clock.setTimer(Math.min(checkEveryMs, leftMs), this.#checkRate.bind(this));
   }
 
   #onSilence(): void {

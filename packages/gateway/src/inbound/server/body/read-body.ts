@@ -34,7 +34,7 @@ export interface BodySink {
 export function wholeBody(maxBytes: number, declaredBytes: number): GrowingBuffer {
   if (declaredBytes > maxBytes) throw bodyTooLarge(maxBytes);
   return Number.isNaN(declaredBytes)
-    ? new GrowingBuffer("at-most", maxBytes, () => bodyTooLarge(maxBytes))
+    ? new GrowingBuffer("at-most", maxBytes, (_, most) => bodyTooLarge(most))
     : new GrowingBuffer("exactly", declaredBytes, notAsDeclared);
 }
 
@@ -253,8 +253,8 @@ export class GrowingBuffer implements BodySink {
     if (this.#before !== empty) this.#move(this.#before.byteLength);
     const memory = this.#memory;
     this.#before = this.#byteLength > 0 ? memory.subarray(0, this.#byteLength) : empty;
-    this.#memory =
-      this.#kind === "exactly" ? takeMemory(capacity) : Buffer.allocUnsafeSlow(capacity);
+    const isRecycled = this.#kind === "exactly" && capacity >= minRecycledBytes;
+    this.#memory = isRecycled ? takeMemory(capacity) : Buffer.allocUnsafeSlow(capacity);
     this.#capacity = capacity;
   }
 

@@ -12,7 +12,11 @@ const maxIdleBytes = 16_777_216;
 const idle = new Map<number, Uint8Array<ArrayBuffer>[]>();
 let idleBytes = 0;
 
-/** Takes memory for a body, which may be an eighth longer than it: bodies of about the same length share theirs. */
+/**
+ * Takes memory for a body, which may be an eighth longer than it: bodies of about the same length share theirs.
+ *
+ * @param byteCount - at least `minRecycledBytes`
+ */
 export function takeMemory(byteCount: number): Uint8Array<ArrayBuffer> {
   const length = recycledLength(byteCount);
   const found = idle.get(length)?.pop();
@@ -21,7 +25,7 @@ export function takeMemory(byteCount: number): Uint8Array<ArrayBuffer> {
   return found;
 }
 
-/** Keeps memory that is of such a length, if there is room for it. */
+/** Keeps memory of at least `minRecycledBytes`, if it is as long as what bodies get and there is room for it. */
 export function keepMemory(given: Uint8Array<ArrayBuffer>): void {
   const { length } = given;
   if (length > maxRecycledBytes || length !== recycledLength(length)) return;
@@ -34,7 +38,7 @@ export function keepMemory(given: Uint8Array<ArrayBuffer>): void {
 
 /** Rounds up to a multiple of an eighth of the next lower power of two. */
 function recycledLength(byteCount: number): number {
-  if (byteCount < minRecycledBytes || byteCount > maxRecycledBytes) return byteCount;
+  if (byteCount > maxRecycledBytes) return byteCount;
   const step = 1 << (28 - Math.clz32(byteCount));
   return Math.ceil(byteCount / step) * step;
 }

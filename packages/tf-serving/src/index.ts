@@ -80,7 +80,6 @@ export {
 } from "./inference/example-signature.ts";
 export { type Metric, prometheusText } from "./metrics/prometheus-text.ts";
 export { modelStatusFromResponse, modelStatusResponse, stateName } from "./model-status.ts";
-export { createPictureFramer, type FramePredict } from "./picture-frames.ts";
 export {
   InputParsingError,
   predictRequestSegments,
@@ -88,6 +87,7 @@ export {
   type ReceivedPredictRequest,
   readPredictRequest,
 } from "./predict.ts";
+export { createPredictFramer, type FramePredict } from "./predict-frames.ts";
 export {
   canonicalName,
   createPredictReplyReader,

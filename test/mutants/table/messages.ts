@@ -196,6 +196,27 @@ export const messageMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
+    "packages/tf-serving/src/predict-frames.ts",
+    ["packages/tf-serving/src/predict-frames.test.ts"],
+    [
+      {
+        name: "requests: framed in the shape of the last one",
+        find: "!hasSame(frame.shape, tensor.shape) ||",
+        replace: "",
+      },
+      {
+        name: "requests: framed for the version of the last one",
+        find: "version !== modelSpec.version ||",
+        replace: "",
+      },
+      {
+        name: "requests: framed with the length of the last one",
+        find: "if (frame.valueBytes !== values.byteLength) {",
+        replace: "if (frame.front === noBytes) {",
+      },
+    ],
+  ),
+  ...mutantsOf(
     "packages/core/src/message-reader.ts",
     ["packages/tf-serving/src/wire/charge-message.test.ts", "packages/core/src/json-body.test.ts"],
     [

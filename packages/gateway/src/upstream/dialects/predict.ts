@@ -15,10 +15,9 @@ import {
 } from "@tensorgate/core";
 import {
   answeringModelOf,
-  createPictureFramer,
+  createPredictFramer,
   createPredictReplyReader,
   type Dialect,
-  predictRequestSegments,
   type ServingError,
   servingErrors,
   underServingNames,
@@ -47,7 +46,7 @@ export function predictScore(
   channel: UnaryChannel,
   { dialect, failure, onlySignatures }: PredictOptions,
 ): ScoreResolved {
-  const framePicture = createPictureFramer();
+  const frame = createPredictFramer();
   const readPredictReply = createPredictReplyReader(channel.replyLimits);
   const forward = (encoded: EncodedCall, request: ResolvedRequest, call: UnaryCall) =>
     forwardEncoded({ modelSpec: request.modelSpec, encoded }, async (path, message) => {
@@ -59,16 +58,13 @@ export function predictScore(
     });
 
   return async (request, call) => {
-    const { modelSpec, model, encoded } = request;
+    const { modelSpec, encoded } = request;
     if (encoded && dialect.takesEncodedCalls) return forward(encoded, request, call);
     if (encoded) assertPredict(encoded);
     if (!dialect.hasVersions) assertNoVersion(modelSpec);
     const names = namesToTranslate(request, dialect);
     let reply: UnaryReply;
     try {
-      const { encodedInput } = model;
-      const hasPicture = encodedInput !== undefined && request.inputs.has(encodedInput);
-      const frame = hasPicture ? framePicture : predictRequestSegments;
       const sent = requestOnWire(request, dialect, onlySignatures);
       reply = await channel.unary(predictPath, frame(sent, names), call);
     } catch (thrown) {

@@ -1,13 +1,14 @@
 import {
   bytesTensor,
   type DialectNames,
+  fixedSizeTensor,
   float32Tensor,
   joined,
   type ScoreRequest,
 } from "@tensorgate/core";
 import { expect, test } from "vitest";
-import { createPictureFramer } from "./picture-frames.ts";
 import { predictRequestSegments } from "./predict.ts";
+import { createPredictFramer } from "./predict-frames.ts";
 
 const names: DialectNames = {
   inputs: new Map([["images", "wire_images:0"]]),
@@ -23,6 +24,10 @@ function aPicture(byteCount: number, overrides: Partial<ScoreRequest> = {}): Sco
     outputFilter: ["scores"],
     ...overrides,
   };
+}
+
+function withNumbers(shape: readonly number[], values: readonly number[]): ScoreRequest {
+  return aPicture(1, { inputs: new Map([["x", float32Tensor(shape, Float32Array.from(values))]]) });
 }
 
 // In one row, so that each request follows another of the same model.
@@ -47,7 +52,25 @@ const requests: readonly (readonly [what: string, ScoreRequest, DialectNames?])[
     "another input",
     aPicture(1, { inputs: new Map([["x", bytesTensor([1], [Uint8Array.of(1)])]]) }),
   ],
-  ["numbers", aPicture(1, { inputs: new Map([["x", float32Tensor([1], Float32Array.of(1))]]) })],
+  ["numbers", withNumbers([1], [1])],
+  ["other numbers", withNumbers([1], [2])],
+  ["a thousand numbers", withNumbers([1_000], new Array(1_000).fill(3))],
+  ["as many in another shape", withNumbers([10, 100], new Array(1_000).fill(3))],
+  ["no numbers", withNumbers([0], [])],
+  [
+    "other numbers of the same bytes",
+    aPicture(1, { inputs: new Map([["x", fixedSizeTensor("INT32", [1], new Uint8Array(4))]]) }),
+  ],
+  [
+    "two inputs, of which the first is as before",
+    aPicture(1, {
+      inputs: new Map([
+        ["x", fixedSizeTensor("INT32", [1], new Uint8Array(4))],
+        ["y", fixedSizeTensor("INT32", [1], new Uint8Array(4))],
+      ]),
+    }),
+  ],
+  ["a filter of 6 KB", aPicture(1, { outputFilter: new Array(600).fill("a".repeat(10)) })],
   ["no input", aPicture(1, { inputs: new Map() })],
   [
     "two pictures",
@@ -57,7 +80,7 @@ const requests: readonly (readonly [what: string, ScoreRequest, DialectNames?])[
   ],
 ];
 const rows = requests.map(([what, request, ofDialect]) => ({ what, request, ofDialect }));
-const frame = createPictureFramer();
+const frame = createPredictFramer();
 
 test.each(rows)("$what: framed as without a memory", ({ request, ofDialect }) => {
   for (let round = 0; round < 2; round += 1) {
@@ -72,4 +95,15 @@ test("a picture is framed without being copied", () => {
   const inputs = new Map([["images", bytesTensor([1], [picture])]]);
 
   expect(frame(aPicture(0, { inputs }))[1]).toBe(picture);
+});
+
+test("numbers are framed without being copied", () => {
+  const request = withNumbers([1_000], new Array(1_000).fill(1));
+  const tensor = request.inputs.get("x");
+
+  frame(request);
+
+  expect(tensor?.dtype === "FP32" && frame(request)[1]).toBe(
+    tensor?.dtype === "FP32" && tensor.data,
+  );
 });

@@ -126,14 +126,13 @@ export function topLabels(
   { topK, minScore }: TopLabelsOptions,
 ): readonly LabelScore[] {
   const highest = new HighestScores(topK);
-  // A plain loop that calls nothing for most scores: it runs for each of a thousand of every picture.
-  let { floor } = highest;
-  for (let index = 0; index < scores.length; index += 1) {
-    const score = scores[index] as number;
-    if (score > floor && score >= minScore) {
-      highest.offer(index, score);
-      floor = highest.floor;
-    }
+  const { length } = scores;
+  for (let index = 0; index < length; index += 1) {
+    const { floor } = highest;
+    // Passes over most of the thousand scores of a picture: a loop that does nothing else takes half the time.
+    while (index < length && !((scores[index] as number) > floor)) index += 1;
+    const score = scores[index];
+    if (score !== undefined && score >= minScore) highest.offer(index, score);
   }
   return highest.takeAll((index, score) => {
     return { index, label: labels[index] ?? String(index), score };

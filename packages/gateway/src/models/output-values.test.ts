@@ -1,6 +1,7 @@
+import { float32Tensor } from "@tensorgate/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { HighestScores } from "./output-values.ts";
+import { HighestScores, valuesOfPicture } from "./output-values.ts";
 
 function highestOf(scores: Iterable<number>, count: number) {
   const highest = new HighestScores(count);
@@ -43,4 +44,35 @@ test.each([
     const depth = Math.ceil(Math.log2(count + 1));
     expect(highest.comparisonCount).toBeLessThanOrEqual(2 * scoreCount * depth);
   }
+});
+
+const output = { name: "scores", what: "scores" };
+const outputsOf = (values: Float32Array) =>
+  new Map([["scores", float32Tensor([values.length], values)]]);
+
+test("values with NaN anywhere among them are refused, and all others are read, infinities too", () => {
+  const anyValue = fc.float({ noDefaultInfinity: false });
+  fc.assert(
+    fc.property(fc.array(anyValue, { maxLength: 9 }), (given) => {
+      const values = Float32Array.from(given);
+      const count = values.filter(Number.isNaN).length;
+      const read = () => valuesOfPicture(outputsOf(values), output);
+
+      if (count > 0) expect(read).toThrow(`${count} of ${values.length} scores`);
+      else expect(read()).toEqual(values);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("infinities of both signs are no NaN", () => {
+  const values = Float32Array.of(Number.POSITIVE_INFINITY, 1, Number.NEGATIVE_INFINITY);
+
+  expect(valuesOfPicture(outputsOf(values), output)).toEqual(values);
+});
+
+test.each([0, 1, 2, 3, 4])("NaN at %i of five is found", (at) => {
+  const values = Float32Array.from({ length: 5 }, (_, index) => (index === at ? Number.NaN : 1));
+
+  expect(() => valuesOfPicture(outputsOf(values), output)).toThrow("1 of 5 scores is NaN");
 });

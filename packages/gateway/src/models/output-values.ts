@@ -45,10 +45,24 @@ export function valuesOfPicture(
     );
   }
   const values = isFp32 ? float32Values(tensor) : floatValues(tensor);
+  const { length } = values;
+  // A sum is NaN if one of its values is. This runs for the thousand scores of every picture: two sums, which a processor
+  // adds to at the same time, take a third of the time that a test of each value takes.
+  let even = length % 2 === 0 ? 0 : (values[length - 1] as number);
+  let odd = 0;
+  for (let at = 1; at < length; at += 2) {
+    even += values[at - 1] as number;
+    odd += values[at] as number;
+  }
+  if (Number.isNaN(even + odd)) assertNoNaN(values, what);
+  return values;
+}
+
+/** Tests each value: infinities of both signs add up to NaN as well. */
+function assertNoNaN(values: Float32Array, what: string): void {
   let count = 0;
-  // A plain loop: it runs for each of a thousand scores of every picture.
-  for (let at = 0; at < values.length; at += 1) if (Number.isNaN(values[at])) count += 1;
-  if (count === 0) return values;
+  for (const value of values) if (Number.isNaN(value)) count += 1;
+  if (count === 0) return;
   throw new UpstreamFailedError(
     `${count} of ${values.length} ${what} ${count === 1 ? "is" : "are"} NaN`,
   );
@@ -136,9 +150,14 @@ export class HighestScores {
 
 /** Returns the probabilities of `logits`. The maximum is subtracted first, so that large logits do not overflow. */
 export function softmax(logits: Float32Array): Float32Array {
-  const highest = logits.reduce((max, logit) => Math.max(max, logit), -Infinity);
-  const powers = logits.map((logit) => Math.exp(logit - highest));
-  const sum = powers.reduce((total, power) => total + power, 0);
+  let highest = Number.NEGATIVE_INFINITY;
+  for (const logit of logits) highest = Math.max(highest, logit);
+  const powers = new Float32Array(logits.length);
+  let sum = 0;
+  for (let at = 0; at < powers.length; at += 1) {
+    powers[at] = Math.exp((logits[at] as number) - highest);
+    sum += powers[at] as number;
+  }
   return powers.map((power) => power / sum);
 }
 

@@ -57,9 +57,12 @@ export function createPredictReplyReader(limits: TensorBudgetOptions): ReadPredi
   const layouts = new Map<string, ReplyLayout>();
   return (message, asked, names) => {
     const last = layouts.get(asked.name);
-    if (last && isLaidOut(message, last) && last.names === names) {
-      const { spec, matchedNames } = last;
-      return responseOf({ spec, outputs: outputsOf(message, last), matchedNames }, asked);
+    if (last && last.names === names && isLaidOut(message, last)) {
+      const outputs = new Map<string, Tensor>();
+      for (const { name, dtype, shape, start, end } of last.tensors) {
+        outputs.set(name, { dtype, shape, data: message.subarray(start, end) });
+      }
+      return responseOf({ spec: last.spec, outputs, matchedNames: last.matchedNames }, asked);
     }
     const reply = readReply(message, names, createTensorBudget(limits));
     const layout = layoutOf(message, reply, names);
@@ -144,8 +147,8 @@ interface ReplyLayout {
   /** All bytes beside the values, by their places. */
   readonly gaps: readonly { readonly start: number; readonly bytes: Uint8Array }[];
   readonly spec: ModelSpec | undefined;
-  /** In the order of the response. */
-  readonly outputs: readonly LaidOutTensor[];
+  /** In the order of the response's outputs. */
+  readonly tensors: readonly LaidOutTensor[];
   readonly matchedNames: ReadonlyMap<string, string> | undefined;
 }
 
@@ -167,30 +170,30 @@ const maxGapBytes = 4_096;
  */
 function layoutOf(
   message: Uint8Array,
-  { spec, outputs: tensors, matchedNames }: PredictReply,
+  { spec, outputs, matchedNames }: PredictReply,
   names: DialectNames | undefined,
 ): ReplyLayout | undefined {
-  const outputs: LaidOutTensor[] = [];
+  const tensors: LaidOutTensor[] = [];
   let gapBytes = message.byteLength;
-  for (const [name, tensor] of tensors) {
+  for (const [name, tensor] of outputs) {
     // Truth values are viewed, too, but not all bytes are some.
     if (tensor.dtype === "BYTES" || tensor.dtype === "BOOL") return undefined;
     const { dtype, shape, data } = tensor;
     if (data.buffer !== message.buffer) return undefined;
     const start = data.byteOffset - message.byteOffset;
-    outputs.push({ name, dtype, shape, start, end: start + data.byteLength });
+    tensors.push({ name, dtype, shape, start, end: start + data.byteLength });
     gapBytes -= data.byteLength;
   }
   if (gapBytes > maxGapBytes) return undefined;
+  // Copied: a view would keep all of the reply.
   const gaps: { start: number; bytes: Uint8Array }[] = [];
   let start = 0;
-  for (const output of outputs.toSorted((one, other) => one.start - other.start)) {
-    gaps.push({ start, bytes: new Uint8Array(message.subarray(start, output.start)) });
-    start = output.end;
+  for (const tensor of tensors.toSorted((one, other) => one.start - other.start)) {
+    gaps.push({ start, bytes: new Uint8Array(message.subarray(start, tensor.start)) });
+    start = tensor.end;
   }
-  // Copied: a view would keep all of the reply.
   gaps.push({ start, bytes: new Uint8Array(message.subarray(start)) });
-  return { names, byteCount: message.byteLength, gaps, spec, outputs, matchedNames };
+  return { names, byteCount: message.byteLength, gaps, spec, tensors, matchedNames };
 }
 
 /** Whether a reply differs from one that is laid out so by the values of its tensors only. */
@@ -202,13 +205,4 @@ function isLaidOut(message: Uint8Array, { byteCount, gaps }: ReplyLayout): boole
     }
   }
   return true;
-}
-
-/** The outputs of a reply that is laid out so; their data view `message`. */
-function outputsOf(message: Uint8Array, { outputs }: ReplyLayout): ReadonlyMap<string, Tensor> {
-  const tensors = new Map<string, Tensor>();
-  for (const { name, dtype, shape, start, end } of outputs) {
-    tensors.set(name, { dtype, shape, data: message.subarray(start, end) });
-  }
-  return tensors;
 }

@@ -58,11 +58,12 @@ export function predictScore(
     });
 
   return async (request, call) => {
-    const { modelSpec, encoded } = request;
+    const { modelSpec, model, inputs, encoded } = request;
     if (encoded && dialect.takesEncodedCalls) return forward(encoded, request, call);
     if (encoded) assertPredict(encoded);
     if (!dialect.hasVersions) assertNoVersion(modelSpec);
-    const names = namesToTranslate(request, dialect);
+    const wireNames = model.wireNames[dialect.name];
+    const names = request.hasWireNames ? namesToTranslate(inputs, wireNames, dialect) : wireNames;
     let reply: UnaryReply;
     try {
       const sent = requestOnWire(request, dialect, onlySignatures);
@@ -100,15 +101,15 @@ function containerResponse(
 }
 
 /**
- * Returns the names by which a request is translated; undefined if its tensors have those of the dialect already: a
- * client of TensorFlow Serving may know the graph in a container, and then gets the names of the graph back.
+ * Returns the names by which a request with names of replicas is translated; undefined if its tensors have those of the
+ * dialect already: a client of TensorFlow Serving may know the graph in a container, and then gets the names of the graph
+ * back.
  */
 function namesToTranslate(
-  { hasWireNames = false, model, inputs }: ResolvedRequest,
-  { name, takesEncodedCalls }: PredictDialect,
+  inputs: ReadonlyMap<string, Tensor>,
+  names: DialectNames,
+  { takesEncodedCalls }: PredictDialect,
 ): DialectNames | undefined {
-  const names = model.wireNames[name];
-  if (!hasWireNames) return names;
   const isOfDialect = (input: string) => (names.inputs.get(input) ?? input) === input;
   return takesEncodedCalls || [...inputs.keys()].every(isOfDialect) ? undefined : names;
 }

@@ -103,10 +103,11 @@ export interface AttemptOutcome {
 
 /** A call that has not ended. */
 export interface PendingCall {
+  readonly id: number;
   readonly request: ResolvedRequest;
   readonly call: CallContext;
   /** Results of its attempts, until the scheduler decides which one counts. */
-  readonly outcomes: AttemptOutcome[];
+  outcomes: AttemptOutcome[];
   attemptCount: number;
   readonly resolve: (response: ScoreResponse) => void;
   readonly reject: (error: unknown) => void;

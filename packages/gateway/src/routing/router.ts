@@ -39,6 +39,8 @@ import {
 } from "./sharing/shared-scheduler.ts";
 import { createSharingPort } from "./sharing/slot-sharing.ts";
 
+type RouterEvent = SchedulerEvent | SharingEvent;
+
 /** Creates a router, which runs a scheduler with a clock, attempts, probes and the callers' signals. */
 export function createRouter<Replica extends RoutedReplica>(
   deps: RouterDeps<Replica>,
@@ -52,19 +54,21 @@ export function createRouter<Replica extends RoutedReplica>(
   const running = new IdMap<RunningAttempt>();
   const idle = createConditions();
   /** Events that occur while commands are carried out, as when `onChange` changes the pools. */
-  const events: (SchedulerEvent | SharingEvent)[] = [];
+  const events: RouterEvent[] = [];
   let timer: Disposable | undefined;
   let nextId = 0;
   let isDispatching = false;
   let isClosed = false;
 
-  function emit(event: SchedulerEvent | SharingEvent): void {
+  function emit(event: RouterEvent): void {
     if (isClosed) return;
-    events.push(event);
+    if (isDispatching || events.length > 0) events.push(event);
     if (isDispatching) return;
     isDispatching = true;
     try {
-      for (let next = events.shift(); next && !isClosed; next = events.shift()) {
+      // Some are left if carrying out a command has thrown.
+      let next: RouterEvent | undefined = events.shift() ?? event;
+      for (; next && !isClosed; next = events.shift()) {
         const nowMs = clock.nowMs();
         for (const command of scheduler.handle(next, nowMs)) carryOut(command, nowMs);
       }
@@ -76,14 +80,17 @@ export function createRouter<Replica extends RoutedReplica>(
 
   function carryOut(command: SchedulerCommand | SharingCommand, nowMs: number): void {
     switch (command.type) {
-      case "send":
-        void run(command, nowMs);
+      case "send": {
+        const open = calls.get(command.id);
+        if (open) void run(command, open, nowMs);
         break;
+      }
       case "settle": {
         const open = calls.get(command.id);
-        if (open?.call.routingTrace) addTrace(command.id, command.trace);
-        for (const outcome of open?.outcomes ?? []) {
-          if (outcome.attemptId === command.attemptId) settle(command.id, outcome);
+        if (!open) break;
+        if (open.call.routingTrace) addTrace(open, command.trace);
+        for (const outcome of open.outcomes) {
+          if (outcome.attemptId === command.attemptId) settle(open, outcome);
         }
         break;
       }
@@ -91,7 +98,7 @@ export function createRouter<Replica extends RoutedReplica>(
         reject(command);
         break;
       case "leave":
-        addTrace(command.id, command.trace);
+        addTrace(calls.get(command.id), command.trace);
         break;
       case "abandon":
         abandon(command.attemptId);
@@ -114,27 +121,24 @@ export function createRouter<Replica extends RoutedReplica>(
     }
   }
 
-  async function run(send: Send, startedMs: number): Promise<void> {
-    const { id, attemptId, model, region, replicaId, waitedMs } = send;
-    const open = calls.get(id);
-    if (!open) return;
-    const { request, call } = open;
+  async function run(send: Send, open: PendingCall, startedMs: number): Promise<void> {
+    const { attemptId, replicaId } = send;
+    const { call } = open;
     const controller = new CallController();
-    const { signal } = controller;
     running.set(attemptId, { call, replicaId, controller });
     // One of several attempts may go on when another has answered.
     open.attemptCount += 1;
     if (open.attemptCount > 1 && call.requestBytes) call.requestBytes.mayBeRead = true;
-    call.times.add("queue", waitedMs);
-    const observed = call.observer?.attempt({ model, region, replicaId });
-    const { traceparent = call.traceparent } = observed ?? {};
+    call.times.add("queue", send.waitedMs);
+    const observed = call.observer?.attempt(send);
     const replica = replicas.byId.get(replicaId);
     let outcome: AttemptOutcome;
     try {
       if (!replica) throw new RangeError(`there is no replica ${replicaId}`);
-      const attempt = { ...call, signal, traceparent };
-      const response = await replica.score(request, attempt);
-      outcome = { attemptId, response: { ...response, region } };
+      const traceparent = observed?.traceparent ?? call.traceparent;
+      const attempt = { ...call, signal: controller.signal, traceparent };
+      const response = await replica.score(open.request, attempt);
+      outcome = { attemptId, response: { ...response, region: send.region } };
     } catch (thrown) {
       outcome = { attemptId, error: ScoringError.from(thrown) };
     }
@@ -143,13 +147,12 @@ export function createRouter<Replica extends RoutedReplica>(
     // The result of an abandoned attempt no longer counts.
     if (!running.delete(attemptId)) return;
     call.times.add("upstream", durationMs);
-    open.outcomes.push(outcome);
+    // Most have one, and a list that grows begins with room for many.
+    if (open.outcomes.length === 0) open.outcomes = [outcome];
+    else open.outcomes.push(outcome);
     const failure = outcome.error && attemptFailure(outcome.error);
-    if (failure) {
-      emit({ type: "failed", attemptId, failure });
-      return;
-    }
-    const expectedWaitMs = replica?.expectedWaitMs?.(model);
+    if (failure) return emit({ type: "failed", attemptId, failure });
+    const expectedWaitMs = replica?.expectedWaitMs?.(send.model);
     const roundTripMs = replica?.roundTripMs();
     const version = outcome.response?.model.version;
     emit({ type: "answered", attemptId, version, expectedWaitMs, roundTripMs });
@@ -160,46 +163,41 @@ export function createRouter<Replica extends RoutedReplica>(
     const attempt = running.get(attemptId);
     if (!attempt) return;
     running.delete(attemptId);
-    const { signal } = attempt.call;
-    attempt.controller.abort(
-      signal.aborted ? signal.reason : new CancelledError("another attempt answered first"),
-    );
+    const { aborted, reason } = attempt.call.signal;
+    const overtaken = new CancelledError("another attempt answered first");
+    attempt.controller.abort(aborted ? reason : overtaken);
   }
 
   function reject(command: Reject): void {
     const open = calls.get(command.id);
     if (!open) return;
-    const { request, call } = open;
-    const last = open.outcomes.find(({ attemptId }) => attemptId === command.attemptId);
-    if (call.routingTrace) addTrace(command.id, command.trace);
+    addTrace(open, command.trace);
+    const { request, call, outcomes } = open;
     const error = errorOfRejected(command, {
       request,
       call,
-      lastError: last?.error,
+      lastError: outcomes.find(({ attemptId }) => attemptId === command.attemptId)?.error,
       devices: devicesOf?.(request.modelSpec.name, call.hints.residency),
       scheduler,
       nowMs: clock.nowMs(),
     });
-    settle(command.id, { error });
+    settle(open, { error });
   }
 
-  function settle(id: number, { response, error }: Omit<AttemptOutcome, "attemptId">): void {
-    const open = calls.get(id);
-    if (!open) return;
-    calls.delete(id);
+  function settle(open: PendingCall, { response, error }: Omit<AttemptOutcome, "attemptId">): void {
+    if (!calls.delete(open.id)) return;
     open.call.signal.removeEventListener("abort", open.onAbort);
     if (response) open.resolve(response);
     else open.reject(error);
   }
 
-  function addTrace(id: number, steps: readonly RoutingStep[] = []): void {
-    const { request, call } = calls.get(id) ?? {};
-    if (!call?.routingTrace) return;
-    addSteps(call, steps, aliasOf);
+  function addTrace(open: PendingCall | undefined, steps: readonly RoutingStep[] = []): void {
+    if (!open?.call.routingTrace) return;
+    addSteps(open.call, steps, aliasOf);
     // Only another gateway uses it.
-    if (!request || !call.hints.isForwarded) return;
-    const { name } = request.modelSpec;
-    call.routingTrace.expectedWaitMs = scheduler.expectedWaitMs(name, clock.nowMs());
+    if (!open.call.hints.isForwarded) return;
+    const { name } = open.request.modelSpec;
+    open.call.routingTrace.expectedWaitMs = scheduler.expectedWaitMs(name, clock.nowMs());
   }
 
   async function probeNow(model: string, replicaId: string): Promise<void> {
@@ -226,17 +224,21 @@ export function createRouter<Replica extends RoutedReplica>(
       const { promise, resolve, reject } = Promise.withResolvers<ScoreResponse>();
       const onAbort = () => {
         emit({ type: "cancelled", id });
-        settle(id, { error: ScoringError.from(signal.reason) });
+        settle(open, { error: ScoringError.from(signal.reason) });
       };
       signal.addEventListener("abort", onAbort, { once: true });
-      calls.set(id, { request, call, outcomes: [], attemptCount: 0, resolve, reject, onAbort });
+      const outcomes: AttemptOutcome[] = [];
+      const open = { id, request, call, outcomes, attemptCount: 0, resolve, reject, onAbort };
+      calls.set(id, open);
       emit({ type: "arrival", request: arrivalOf(id, request, call) });
       return promise;
     },
     assertCapacity: (request, call) => {
-      const retryAfterMs = scheduler.turnAway(arrivalOf(0, request, call), clock.nowMs());
-      if (retryAfterMs === undefined) return;
       const { name: model } = request.model;
+      const nowMs = clock.nowMs();
+      if (scheduler.hasRoom(model, call.hints, nowMs)) return;
+      const retryAfterMs = scheduler.turnAway(arrivalOf(0, request, call), nowMs);
+      if (retryAfterMs === undefined) return;
       throw rejectionError("overloaded", { model, retryAfterMs });
     },
     ask: (question) => (modelSpec, call) =>
@@ -258,7 +260,7 @@ export function createRouter<Replica extends RoutedReplica>(
     drain: (replicaId) => {
       emit({ type: "drain", replicaId });
       return idle.waitUntil(() =>
-        [...running.values()].every((attempt) => attempt.replicaId !== replicaId),
+        [...running.values()].every((each) => each.replicaId !== replicaId),
       );
     },
     readmit: (replicaId) => emit({ type: "readmit", replicaId }),
@@ -269,7 +271,7 @@ export function createRouter<Replica extends RoutedReplica>(
       const error = new NoReplicaError("the gateway is closing");
       for (const { controller } of running.values()) controller.abort(error);
       running.clear();
-      for (const id of [...calls.keys()]) settle(id, { error });
+      for (const open of [...calls.values()]) settle(open, { error });
       idle.notify();
     },
   };

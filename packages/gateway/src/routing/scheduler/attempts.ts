@@ -4,12 +4,14 @@ import type { OutlierDetection } from "./replicas/outlier-detection.ts";
 import { isCandidate, isInTime, type ScheduledReplica } from "./replicas/replica.ts";
 import { afterFailure, isUnprocessed, isUnserved } from "./retries.ts";
 import {
+  addCommand,
   addStep,
   type OpenRequest,
   type Pool,
   type SchedulerSettings,
   type SchedulerState,
   type SentAttempt,
+  touch,
 } from "./state.ts";
 
 /** Sends attempts, and follows them to their end. */
@@ -38,6 +40,7 @@ export interface AttemptsDeps {
 export const timeoutCheckMs = 10;
 /** Extra attempts that each budget begins with: enough for a replica that hangs with all slots taken, and another fault. */
 const reserve = { retries: 10, hedges: 1 } as const;
+const none: readonly SentAttempt[] = [];
 /** Utilisation above which no request is hedged. */
 const maxHedgedUtilisation = 0.75;
 /** Service times between the expected start of an attempt and its hedge. */
@@ -51,19 +54,21 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
   function send(request: OpenRequest, pool: Pool, replica: ScheduledReplica): void {
     count += 1;
     const isHedge = request.inFlight.length > 0;
+    const slot = replica.slots.send(state.nowMs, request.detourMs);
     const attempt: SentAttempt = {
       id: count,
       request,
       pool,
       replica,
+      slot,
       sentMs: state.nowMs,
-      expectedStartMs: replica.slots.send(count, state.nowMs, request.detourMs),
+      expectedStartMs: slot.startMs,
       repliesThen: replica.counts.answered,
       isOverdue: false,
       isOrphaned: false,
     };
     state.attempts.set(attempt.id, attempt);
-    request.inFlight.push(attempt);
+    request.inFlight = isHedge ? [...request.inFlight, attempt] : [attempt];
     if (request.mayHedge) state.wakeMs = Math.min(state.wakeMs, hedgeMs(attempt));
     pool.overload.count("sent", state.nowMs);
     const { model, region } = pool;
@@ -71,26 +76,35 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
     if (request.trace) addStep(state, request, { what: "sent", region, replicaId, isHedge });
     const waitedMs = isHedge ? 0 : state.nowMs - request.sinceMs;
     const { id } = request;
-    state.commands.push({ type: "send", id, attemptId: count, model, region, replicaId, waitedMs });
+    addCommand(state, {
+      type: "send",
+      id,
+      attemptId: count,
+      model,
+      region,
+      replicaId,
+      waitedMs,
+    });
   }
 
   function take(attemptId: number): SentAttempt | undefined {
     const attempt = state.attempts.get(attemptId);
     if (!attempt) return undefined;
     state.attempts.delete(attemptId);
-    const { inFlight } = attempt.request;
-    inFlight.splice(inFlight.indexOf(attempt), 1);
-    state.touched.add(attempt.pool);
+    const { request } = attempt;
+    const isAlone = request.inFlight.length === 1;
+    request.inFlight = isAlone ? none : request.inFlight.filter((each) => each !== attempt);
+    touch(state, attempt.pool);
     return attempt;
   }
 
   function abandon(attempt: SentAttempt): void {
-    const freeMs = attempt.replica.slots.abandoned(attempt.id, state.nowMs);
+    const freeMs = attempt.replica.slots.abandoned(attempt.slot, state.nowMs);
     state.wakeMs = Math.min(state.wakeMs, freeMs);
     state.abandoned.add(attempt.replica);
     state.attempts.delete(attempt.id);
-    state.touched.add(attempt.pool);
-    state.commands.push({ type: "abandon", attemptId: attempt.id });
+    touch(state, attempt.pool);
+    addCommand(state, { type: "abandon", attemptId: attempt.id });
   }
 
   /** Records a failure of a request, which decides where it may go next. */
@@ -104,7 +118,7 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
     if (isUnserved(failure)) return;
     const { failures } = request;
     request.failures = new Map([...failures, [pool.region, (failures.get(pool.region) ?? 0) + 1]]);
-    if (failure === "failed") request.failedBy.push(replica);
+    if (failure === "failed") request.failedBy = [...request.failedBy, replica];
     // Only a replica that served requests meanwhile can be lost over this one.
     if (failure === "lost" && replica.counts.answered > repliesThen) request.lostReplicaCount += 1;
   }
@@ -151,7 +165,7 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
       const isIdle = each.slots.inFlight(state.nowMs) === 0 && isCandidate(request, each);
       if (!isIdle) others.add(each);
     }
-    const idle = pool.soonest(state.nowMs, others);
+    const idle = pool.soonestExcept(state.nowMs, others);
     if (!idle || idle.atMs > state.nowMs || !isInTime(request, idle.replica, state.nowMs)) return;
     if (hedges.withdraw()) send(request, pool, idle.replica);
   }
@@ -178,7 +192,7 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
       const attempt = take(attemptId);
       if (!attempt) return;
       const { request, pool, replica, isOrphaned } = attempt;
-      replica.slots.failed(attemptId);
+      replica.slots.failed(attempt.slot);
       if (!isOrphaned) recordFailure(attempt, failure);
       outliers.onFailure(attempt, failure);
       if (isOrphaned) return;
@@ -193,7 +207,7 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
       admission.leave(request);
       for (const attempt of request.inFlight) abandon(attempt);
       const { id, trace } = request;
-      if (trace) state.commands.push({ type: "leave", id, trace });
+      if (trace) addCommand(state, { type: "leave", id, trace });
       state.requests.delete(id);
     },
     checkTimeouts: () => {

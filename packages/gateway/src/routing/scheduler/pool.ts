@@ -1,13 +1,8 @@
 import { codelIntervalMs, createOverload, createRequestQueue } from "./queues/request-queue.ts";
 import { createPeerLatency, waitAfter } from "./replicas/latency.ts";
-import {
-  createReplica,
-  isCandidate,
-  isChoosy,
-  type Member,
-  type ScheduledReplica,
-} from "./replicas/replica.ts";
+import { isCandidate, isChoosy, type Member, ScheduledReplica } from "./replicas/replica.ts";
 import { createReplicaIndex, type Slot } from "./replicas/replica-index.ts";
+import type { SlotSettings } from "./replicas/slots.ts";
 import {
   type OpenRequest,
   type Pool,
@@ -54,8 +49,8 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
   const index = createReplicaIndex();
   let lastShedMs = Number.NEGATIVE_INFINITY;
 
-  function replicaOf(member: Member): ScheduledReplica {
-    const replica = createReplica(member, {
+  function createMember(member: Member, observer: SlotSettings["observer"]): ScheduledReplica {
+    return new ScheduledReplica(member, {
       ...settings,
       model: group.model,
       isRemote,
@@ -64,9 +59,8 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
       isPaced: () =>
         state.isPaced && state.gatewayCount === 1 && !isRemote && member.parallelism === 1,
       gateways: member.isGateway ? { gatewayCount: 1, ownLag: state.ownLag } : state,
-      onChange: () => void index.changed.add(replica),
+      observer,
     });
-    return replica;
   }
 
   function forget(replica: ScheduledReplica): void {
@@ -131,6 +125,9 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
     overload,
     latency,
     replicas,
+    touchedBy: -1,
+    nextTouched: undefined,
+    mayHaveQueue: false,
     hasGateway: false,
     utilisation: 0,
     setMembers: (members) => {
@@ -144,16 +141,15 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
         const known = replicas.get(member.id);
         if (known?.member.parallelism === member.parallelism) return [];
         if (known) forget(known);
-        const replica = replicaOf(member);
+        const replica = index.add((observer) => createMember(member, observer));
         replicas.set(member.id, replica);
-        index.add(replica);
         return [replica];
       });
       pool.hasGateway = false;
       for (const replica of replicas.values()) {
         if (replica.member.isGateway) pool.hasGateway = true;
         // Whether it is paced may have changed.
-        index.changed.add(replica);
+        index.changed(replica);
       }
       state.unserved.add(pool);
       return made;
@@ -161,8 +157,16 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
     survey: (nowMs, request) => {
       const totals = index.totals(nowMs);
       const isServed = totals.servingCount > 0;
+      // Field by field: an object that is spread and then extended is made of several.
       const found: PoolSurvey = {
-        ...totals,
+        servingCount: totals.servingCount,
+        gatewayCount: totals.gatewayCount,
+        parallelism: totals.parallelism,
+        slotCount: totals.slotCount,
+        inFlight: totals.inFlight,
+        busy: totals.busy,
+        capacityPerMs: totals.capacityPerMs,
+        probingCount: totals.probingCount,
         nowMs,
         roundTripMs: isRemote ? (isServed ? index.least("roundTripMs") : initialRoundTripMs) : 0,
         canServe: isServed,
@@ -171,8 +175,8 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
       };
       return request && isChoosy(request) ? surveyFor(request, found) : found;
     },
-    soonest: (nowMs, except) =>
-      except.size === 0 ? index.soonest(nowMs) : soonestExcept(nowMs, except),
+    soonest: index.soonest,
+    soonestExcept,
     expectedWaitMs: (rank, survey) => {
       const { gatewayCount, parallelism, slotCount, inFlight, capacityPerMs } = survey;
       if (gatewayCount > 0) {
@@ -229,7 +233,8 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
     },
     tryTimeoutMs: ({ slots }) =>
       latency.timeoutMs(Math.max(settings.minTryTimeoutMs, 8 * slots.usualMs + slots.roundTripMs)),
-    observeArrival: ({ nowMs, parallelism, busy }) => {
+    observeArrival: (nowMs) => {
+      const { parallelism, busy } = index.totals(nowMs);
       if (!isRemote) overload.count("offered", nowMs);
       pool.utilisation +=
         newest * ((parallelism === 0 ? 1 : busy / parallelism) - pool.utilisation);

@@ -9,7 +9,7 @@ import type {
 import { createPool } from "./pool.ts";
 import { createAdmission, openRequest } from "./queues/admission.ts";
 import { rankOf } from "./queues/request-queue.ts";
-import { isEligible, type SurveyedPool } from "./regions/region-selection.ts";
+import { type EligibilityHints, isEligible } from "./regions/region-selection.ts";
 import { createOutlierDetection, hasServing } from "./replicas/outlier-detection.ts";
 import {
   commonVersion,
@@ -19,7 +19,15 @@ import {
   type Member,
   type ScheduledReplica,
 } from "./replicas/replica.ts";
-import { createState, type Pool, type PoolGroup, probe, type SchedulerSettings } from "./state.ts";
+import {
+  addCommand,
+  createState,
+  type Pool,
+  type PoolGroup,
+  probe,
+  type SchedulerSettings,
+  touch,
+} from "./state.ts";
 import { type SchedulerStatus, schedulerStatus } from "./status.ts";
 
 export type { SchedulerSettings };
@@ -31,6 +39,8 @@ export interface Scheduler {
    * @param nowMs - never less than for the event before
    */
   handle(event: SchedulerEvent, nowMs: number): readonly SchedulerCommand[];
+  /** Whether a region that `hints` allow admits every request of a model. If none does, `turnAway` decides. */
+  hasRoom(model: string, hints: EligibilityHints, nowMs: number): boolean;
   /**
    * Rejects a request whose body has not come in yet, if it would be rejected for want of capacity now.
    *
@@ -56,14 +66,11 @@ export interface Scheduler {
 }
 
 /** What decides which versions may answer a request. */
-export interface VersionQuery extends VersionChoice {
+export interface VersionQuery extends VersionChoice, EligibilityHints {
   readonly model: string;
-  readonly residency: readonly string[] | undefined;
-  readonly isForwarded: boolean | undefined;
 }
 
 const forwarded = rankOf({ priority: "normal", isForwarded: true });
-const none: ReadonlySet<ScheduledReplica> = new Set();
 /** Delay of a timer above which the event loop was stalled, in milliseconds: on a busy machine every timer is late. */
 const maxTimerDelayMs = 15;
 
@@ -97,13 +104,8 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
     state.requests.set(request.id, request);
     attempts.retries.deposit();
     attempts.hedges.deposit();
-    const pools: SurveyedPool[] = [];
-    for (const pool of group.pools) {
-      const survey = pool.survey(nowMs, request);
-      pool.observeArrival(survey);
-      pools.push({ pool, survey });
-    }
-    admission.enter(request, false, pools);
+    for (const pool of group.pools) pool.observeArrival(nowMs);
+    admission.enter(request, false);
   }
 
   /** Sends queued requests to the replicas of a pool that have slots. */
@@ -114,7 +116,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
     if (isShedding && queue.length > 0) admission.rejectStale(pool);
     let skipped: Set<ScheduledReplica> | undefined;
     while (queue.length > 0) {
-      const slot = pool.soonest(nowMs, skipped ?? none);
+      const slot = skipped ? pool.soonestExcept(nowMs, skipped) : pool.soonest(nowMs);
       if (!slot) break;
       if (slot.atMs > nowMs) {
         state.wakeMs = Math.min(state.wakeMs, slot.atMs);
@@ -132,7 +134,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
         attempts.send(request, pool, replica);
       }
     }
-    if (queue.length === 0) state.queued.delete(pool);
+    pool.mayHaveQueue = queue.length > 0;
     const oldest = queue.length > 0 ? queue.oldest() : undefined;
     const waitedMs = nowMs - (oldest?.sinceMs ?? nowMs);
     // The target is at least that, and needs a pass over the replicas.
@@ -161,7 +163,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
       state.unserved.delete(pool);
     }
     for (const pool of [...state.pools, ...gone]) {
-      state.touched.add(pool);
+      touch(state, pool);
       admission.requeueIneligible(pool);
     }
     for (const group of new Set([...state.searching].map((each) => each.group))) {
@@ -184,7 +186,6 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
 
   return {
     handle: (event, nowMs) => {
-      const { touched } = state;
       state.nowMs = nowMs;
       state.commands = [];
       // A loop that is merely busy handles one event after the other while a tick is due.
@@ -219,7 +220,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
           state.gatewayCount = event.gatewayCount;
           for (const pool of state.pools) {
             for (const { slots } of pool.replicas.values()) slots.sharingChanged();
-            touched.add(pool);
+            touch(state, pool);
           }
           break;
         case "drain":
@@ -231,26 +232,32 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
           state.ownLag.tick(nowMs);
           attempts.checkTimeouts();
           outliers.probeDue();
-          for (const pool of state.queued) touched.add(pool);
+          for (const pool of state.pools) if (pool.mayHaveQueue) touch(state, pool);
       }
-      for (const pool of touched) serve(pool);
-      touched.clear();
+      // Each of them once: serving one may touch others.
+      for (let pool = state.firstTouched; pool; pool = pool.nextTouched) serve(pool);
+      state.firstTouched = undefined;
+      state.lastTouched = undefined;
+      state.eventCount += 1;
       if (state.attempts.size > 0) state.wakeMs = Math.min(state.wakeMs, nowMs + timeoutCheckMs);
       // Only an earlier tick than the one that was asked for needs a new timer.
       if (state.wakeMs < state.ownLag.dueMs) {
         const atMs = Math.max(state.wakeMs, nowMs);
         state.ownLag.dueMs = atMs;
-        state.commands.push({ type: "wake", atMs });
+        addCommand(state, { type: "wake", atMs });
       }
       state.wakeMs = Number.POSITIVE_INFINITY;
       return state.commands;
     },
+    hasRoom: (model, hints, nowMs) => {
+      for (const pool of state.models.get(model)?.pools ?? []) {
+        if (isEligible(hints, pool) && pool.hasRoom(nowMs)) return true;
+      }
+      return false;
+    },
     turnAway: (request, nowMs) => {
       const group = state.models.get(request.model);
       if (!group) return undefined;
-      for (const pool of group.pools) {
-        if (isEligible(request, pool) && pool.hasRoom(nowMs)) return undefined;
-      }
       state.nowMs = nowMs;
       return admission.turnAway(openRequest(request, group, nowMs));
     },

@@ -1,3 +1,4 @@
+import { seededRandom } from "@tensorgate/core";
 import { describe, expect, test } from "vitest";
 import { createBudget } from "./attempts.ts";
 import { createOverload } from "./queues/request-queue.ts";
@@ -6,10 +7,10 @@ import { createAimdLimit } from "./replicas/concurrency-limit.ts";
 import { afterProbe, ejectionMs } from "./replicas/health.ts";
 import {
   createLatencyHistogram,
-  createServiceTime,
-  median,
+  RecentValues,
   type ReportedWait,
   reportedWait,
+  ServiceTime,
   waitAfter,
 } from "./replicas/latency.ts";
 
@@ -38,24 +39,46 @@ describe("a budget", () => {
 
 describe("the service time", () => {
   test("is the middle of the last ones, whatever a few took", () => {
-    const learnt = createServiceTime(2);
+    const learnt = new ServiceTime(2);
     expect(learnt.usualMs).toBe(2);
 
     for (const tookMs of [5, 5, 50, 5, 5.2]) learnt.observe(tookMs);
 
     expect(learnt.usualMs).toBe(5);
-    expect(learnt.deviationMs).toBeCloseTo(0);
+    expect(learnt.deviationMs()).toBeCloseTo(0);
     expect(learnt.meanMs).toBeGreaterThan(5);
   });
 
   test("follows a replica that changes", () => {
-    const learnt = createServiceTime(2);
+    const learnt = new ServiceTime(2);
     for (let count = 0; count < 15; count += 1) learnt.observe(2);
     for (let count = 0; count < 8; count += 1) learnt.observe(20);
 
     expect(learnt.usualMs).toBe(20);
-    expect(median(new Float64Array())).toBeNaN();
   });
+});
+
+test("the median of the last values, and the deviation from it, are those of sorted ones", () => {
+  const middleOf = (values: readonly number[]) =>
+    values.toSorted((a, b) => a - b)[values.length >> 1];
+  for (let seed = 1; seed <= 100; seed += 1) {
+    const { next: random, below } = seededRandom(seed);
+    const size = 1 + below(15);
+    const recent = new RecentValues(size);
+    expect(recent.medianDeviation()).toBe(0);
+    const all: number[] = [];
+    for (let count = 0; count < 50; count += 1) {
+      // Some values come more than once.
+      const value = below(2) === 0 ? below(4) : random() * 4;
+      all.push(value);
+      const last = all.slice(-size);
+      const median = middleOf(last);
+
+      expect(recent.add(value)).toBe(median);
+      const distances = last.map((each) => Math.abs(each - (median ?? Number.NaN)));
+      expect(recent.medianDeviation()).toBe(middleOf(distances));
+    }
+  }
 });
 
 test("a histogram tells quantiles, at most a twentieth too long", () => {

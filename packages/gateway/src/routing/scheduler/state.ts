@@ -2,14 +2,11 @@ import { IdMap, type RoutingStep } from "@tensorgate/core";
 import type { Arrival, AttemptFailure, SchedulerCommand } from "./events.ts";
 import type { Overload, Rank, RequestQueue, Waiting } from "./queues/request-queue.ts";
 import type { HealthSettings } from "./replicas/health.ts";
+import { createIndexedHeap, type IndexedHeap } from "./replicas/indexed-heap.ts";
 import { createOwnLag, type OwnLag, type PeerLatency } from "./replicas/latency.ts";
 import type { Member, ScheduledReplica } from "./replicas/replica.ts";
-import {
-  createIndexedHeap,
-  type IndexedHeap,
-  type ReplicaTotals,
-  type Slot,
-} from "./replicas/replica-index.ts";
+import type { ReplicaTotals, Slot } from "./replicas/replica-index.ts";
+import type { TakenSlot } from "./replicas/taken-slot.ts";
 
 export interface SchedulerSettings extends HealthSettings {
   readonly ownRegion: string;
@@ -52,12 +49,13 @@ export interface SchedulerState {
   readonly probes: IndexedHeap<ScheduledReplica>;
   /** Replicas that may still process attempts whose reply will not be read. */
   readonly abandoned: Set<ScheduledReplica>;
-  /** Pools whose queue may not be empty. */
-  readonly queued: Set<Pool>;
   /** Pools that may have no replica that serves: all that have none, and some more. */
   readonly unserved: Set<Pool>;
-  /** Pools in which something changed, so that a queued request may get a slot. */
-  readonly touched: Set<Pool>;
+  /** Pools in which something changed, so that a queued request may get a slot; from the first one on each has the next. */
+  firstTouched: Pool | undefined;
+  lastTouched: Pool | undefined;
+  /** Events handled so far. */
+  eventCount: number;
   /** The earliest tick that the event being handled needs. */
   wakeMs: number;
   /** Commands of the event being handled, so far. */
@@ -85,6 +83,11 @@ export interface Pool {
   readonly overload: Overload;
   readonly latency: PeerLatency;
   readonly replicas: ReadonlyMap<string, ScheduledReplica>;
+  /** The last event that changed something in it, and the next pool that it changed. Set by `touch`. */
+  touchedBy: number;
+  nextTouched: Pool | undefined;
+  /** Whether requests may be queued: a tick looks for slots for them. */
+  mayHaveQueue: boolean;
   /** Whether one of the replicas is the gateway of the region. */
   readonly hasGateway: boolean;
   /** Share of the replicas' concurrency in use, 0..1, over the last arrivals. */
@@ -94,7 +97,9 @@ export interface Pool {
   /** Adds up the replicas of the pool, for one request or for any. */
   survey(nowMs: number, request?: OpenRequest): PoolSurvey;
   /** Finds the replica that is ready first; of equals the one with the fewest in flight, then the longest idle one. */
-  soonest(nowMs: number, except: ReadonlySet<ScheduledReplica>): Slot | undefined;
+  soonest(nowMs: number): Slot | undefined;
+  /** The same among those that are not excepted, by a pass over them. */
+  soonestExcept(nowMs: number, except: ReadonlySet<ScheduledReplica>): Slot | undefined;
   /** Returns how long a new request would wait before a replica begins with it, in milliseconds. */
   expectedWaitMs(rank: Rank, survey: PoolSurvey): number;
   /** Returns whether the queue admits a new request. */
@@ -115,7 +120,7 @@ export interface Pool {
   /** Returns how long an attempt may take before its replica is suspected, in milliseconds; Infinity before enough replies. */
   tryTimeoutMs(replica: ScheduledReplica): number;
   /** Counts a request of the model, whether it is queued here or not. */
-  observeArrival(survey: PoolSurvey): void;
+  observeArrival(nowMs: number): void;
 }
 
 /** `limited` is a region that queues already: it admits only requests that no replica of this region can serve. */
@@ -135,13 +140,15 @@ export interface PoolSurvey extends Readonly<ReplicaTotals> {
 }
 
 /** A request that has not ended: it is queued, or attempts are in flight, or both. */
-export interface OpenRequest extends Arrival, Waiting<OpenRequest> {
+export interface OpenRequest
+  extends Required<Omit<Arrival, "model" | "priority" | "isTraced">>,
+    Waiting<OpenRequest> {
   readonly group: PoolGroup;
   readonly arrivedMs: number;
   /** When it was queued last. */
   sinceMs: number;
   queuedIn: Pool | undefined;
-  readonly inFlight: SentAttempt[];
+  inFlight: readonly SentAttempt[];
   /** Replicas that do not get the request again. */
   excluded: ReadonlySet<string>;
   /** Failures by region. */
@@ -149,7 +156,7 @@ export interface OpenRequest extends Arrival, Waiting<OpenRequest> {
   /** Attempts that may have reached a replica and failed. */
   failedCount: number;
   /** Replicas that answered it with a server error. */
-  readonly failedBy: ScheduledReplica[];
+  failedBy: readonly ScheduledReplica[];
   /** Replicas that served other requests and lost their connection over this one: it may be a poison request. */
   lostReplicaCount: number;
   /** The attempt that failed last. */
@@ -162,6 +169,7 @@ export interface SentAttempt {
   readonly request: OpenRequest;
   readonly pool: Pool;
   readonly replica: ScheduledReplica;
+  readonly slot: TakenSlot;
   sentMs: number;
   /** When the replica should begin with it. */
   expectedStartMs: number;
@@ -186,12 +194,31 @@ export function createState(): SchedulerState {
     attempts: new IdMap(),
     probes: createIndexedHeap((one, other) => one.nextProbeMs < other.nextProbeMs),
     abandoned: new Set(),
-    queued: new Set(),
     unserved: new Set(),
-    touched: new Set(),
+    firstTouched: undefined,
+    lastTouched: undefined,
+    eventCount: 0,
     wakeMs: Number.POSITIVE_INFINITY,
     commands: [],
   };
+}
+
+/** Notes that something changed in a pool. */
+export function touch(state: SchedulerState, pool: Pool): void {
+  if (pool.touchedBy === state.eventCount) return;
+  pool.touchedBy = state.eventCount;
+  pool.nextTouched = undefined;
+  // Linked, since a `Set` that is cleared takes a new table each time.
+  if (state.lastTouched) state.lastTouched.nextTouched = pool;
+  else state.firstTouched = pool;
+  state.lastTouched = pool;
+}
+
+/** Adds a command of the event being handled. */
+export function addCommand(state: SchedulerState, command: SchedulerCommand): void {
+  // Most events have one, and a list that grows begins with room for many.
+  if (state.commands.length === 0) state.commands = [command];
+  else state.commands.push(command);
 }
 
 /** Adds a step to the trace of a request, if its caller asked for one. */
@@ -218,5 +245,5 @@ export function probe(state: SchedulerState, replica: ScheduledReplica): void {
   replica.repliesAtProbe = replica.counts.answered;
   probeAt(state, replica, Number.POSITIVE_INFINITY);
   const { model } = replica;
-  state.commands.push({ type: "probe", model, replicaId: replica.member.id });
+  addCommand(state, { type: "probe", model, replicaId: replica.member.id });
 }

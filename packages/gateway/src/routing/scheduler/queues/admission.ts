@@ -9,6 +9,7 @@ import {
 import { maxIdleProbeMs } from "../replicas/health.ts";
 import { isCandidate, mayHaveByNow, type ScheduledReplica } from "../replicas/replica.ts";
 import {
+  addCommand,
   addStep,
   type OpenRequest,
   type Pool,
@@ -16,6 +17,8 @@ import {
   probe,
   type SchedulerSettings,
   type SchedulerState,
+  type SentAttempt,
+  touch,
 } from "../state.ts";
 import { rankOf } from "./request-queue.ts";
 
@@ -25,9 +28,8 @@ export interface Admission {
    * Queues a request in the region that is selected for it, or rejects it.
    *
    * @param atFront - whether it goes to the front of its class: it was sent before
-   * @param pools - the pools of its model, if they are surveyed already
    */
-  enter(request: OpenRequest, atFront: boolean, pools?: readonly SurveyedPool[]): void;
+  enter(request: OpenRequest, atFront: boolean): void;
   /**
    * Rejects a request that was not admitted yet if it would be rejected for want of capacity, and counts it.
    *
@@ -73,7 +75,7 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
     if (request.inFlight.length > 0) return;
     if (request.trace) addStep(state, request, { what: "refused", because });
     const { id, lastFailed, trace } = request;
-    state.commands.push({
+    addCommand(state, {
       type: "reject",
       id,
       because,
@@ -100,17 +102,8 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
     return Math.max(settings.initialEjectionMs, Math.ceil(soonestMs));
   }
 
-  function surveyed(request: OpenRequest): SurveyedPool[] {
-    const { nowMs } = state;
-    return request.group.pools.map((pool) => ({ pool, survey: pool.survey(nowMs, request) }));
-  }
-
-  function enter(
-    request: OpenRequest,
-    atFront: boolean,
-    pools: readonly SurveyedPool[] = surveyed(request),
-  ): void {
-    const { pool: chosen, considered } = selectRegion(request, pools);
+  function enter(request: OpenRequest, atFront: boolean): void {
+    const { pool: chosen, considered } = selectRegion(request, state.nowMs);
     if (request.trace) {
       const seen = considered.map((each) => traceOf(request, each, each.pool === chosen));
       addStep(state, request, { what: "regions", considered: seen });
@@ -123,8 +116,8 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
       request.sinceMs = state.nowMs;
       request.queuedIn = pool;
       queue.add(request, atFront && pool === chosen);
-      state.queued.add(pool);
-      state.touched.add(pool);
+      pool.mayHaveQueue = true;
+      touch(state, pool);
       if (!request.trace) return;
       addStep(state, request, { what: "waits", region, position: queue.depthAhead(request.rank) });
     } else if (rejection && !(saysAbsent.has(rejection) && search(request))) {
@@ -171,11 +164,10 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
   return {
     enter,
     turnAway: (request) => {
-      const pools = surveyed(request);
-      const { pool, considered } = selectRegion(request, pools);
+      const { pool, considered } = selectRegion(request, state.nowMs);
       if (pool || considered.some((each) => lowestBelow(request, each))) return undefined;
       if (rejectionFor(request, request.group.pools, considered) !== "overloaded") return undefined;
-      for (const each of pools) each.pool.observeArrival(each.survey);
+      for (const each of request.group.pools) each.observeArrival(state.nowMs);
       countShed(request, considered);
       return retryAfterMs(request);
     },
@@ -186,7 +178,10 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
       // The replies of other attempts still tell when their replicas are free.
       for (const attempt of request.inFlight) attempt.isOrphaned = true;
       const { id, trace } = request;
-      state.commands.push({ type: "settle", id, attemptId, ...(trace && { trace }) });
+      addCommand(
+        state,
+        trace ? { type: "settle", id, attemptId, trace } : { type: "settle", id, attemptId },
+      );
       state.requests.delete(id);
     },
     requeueAll: (pool) => {
@@ -219,16 +214,27 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
   };
 }
 
-/** Most requests fail nowhere. */
+/** Most requests fail nowhere, and a list that grows begins with room for many. */
 const none: ReadonlySet<string> = new Set();
 const noFailures: ReadonlyMap<string, number> = new Map();
+const noAttempts: readonly SentAttempt[] = [];
+const noReplicas: readonly ScheduledReplica[] = [];
 
 /** A request to which nothing has happened yet. */
 export function openRequest(arrival: Arrival, group: PoolGroup, nowMs: number): OpenRequest {
+  // Field by field: an object that is spread and then extended is made of several.
   return {
-    ...arrival,
+    id: arrival.id,
+    version: arrival.version,
+    versionLabel: arrival.versionLabel,
+    deadlineMs: arrival.deadlineMs,
+    region: arrival.region,
+    residency: arrival.residency,
+    isIdempotent: arrival.isIdempotent,
     // A hedge does the work twice.
     mayHedge: arrival.mayHedge && arrival.isIdempotent,
+    isForwarded: arrival.isForwarded,
+    detourMs: arrival.detourMs ?? 0,
     group,
     rank: rankOf(arrival),
     arrivedMs: nowMs,
@@ -236,11 +242,11 @@ export function openRequest(arrival: Arrival, group: PoolGroup, nowMs: number): 
     queuedIn: undefined,
     before: undefined,
     after: undefined,
-    inFlight: [],
+    inFlight: noAttempts,
     excluded: none,
     failures: noFailures,
     failedCount: 0,
-    failedBy: [],
+    failedBy: noReplicas,
     lostReplicaCount: 0,
     lastFailed: undefined,
     trace: arrival.isTraced ? [] : undefined,

@@ -41,13 +41,14 @@ const hysteresisShare = 0.2;
  * Selects the region of a request: the one that the caller prefers, else the one with the lowest round trip and wait.
  * Never selects a region outside the residency, whatever fails.
  */
-export function selectRegion(request: OpenRequest, pools: readonly SurveyedPool[]): Selection {
+export function selectRegion(request: OpenRequest, nowMs: number): Selection {
   const considered: Candidate[] = [];
   let hasOwn = false;
-  for (const each of pools) {
-    if (!isEligible(request, each.pool)) continue;
-    considered.push(candidateOf(request, each));
-    if (each.survey.canServe && !each.pool.isRemote) hasOwn = true;
+  for (const pool of request.group.pools) {
+    if (!isEligible(request, pool)) continue;
+    const survey = pool.survey(nowMs, request);
+    considered.push(candidateOf(request, pool, survey));
+    if (survey.canServe && !pool.isRemote) hasOwn = true;
   }
   let best: Candidate | undefined;
   for (const each of considered) {
@@ -58,21 +59,21 @@ export function selectRegion(request: OpenRequest, pools: readonly SurveyedPool[
   return { pool: best?.pool, considered };
 }
 
+/** What limits the regions of a request. */
+export interface EligibilityHints {
+  readonly residency?: readonly string[] | undefined;
+  readonly isForwarded?: boolean | undefined;
+}
+
 /** Whether residency and the hop limit allow a request in the region of a pool. */
-export function isEligible(
-  request: {
-    readonly residency?: readonly string[] | undefined;
-    readonly isForwarded?: boolean | undefined;
-  },
-  { region, hasGateway }: Pool,
-): boolean {
+export function isEligible(request: EligibilityHints, { region, hasGateway }: Pool): boolean {
   const { residency, isForwarded } = request;
   if (residency && !residency.includes(region)) return false;
   // One hop: a request that another gateway sent here is not sent to a third.
   return !isForwarded || !hasGateway;
 }
 
-function candidateOf(request: OpenRequest, { pool, survey }: SurveyedPool): Candidate {
+function candidateOf(request: OpenRequest, pool: Pool, survey: PoolSurvey): Candidate {
   const { nowMs, roundTripMs, canServe, isProbing, fastestMs } = survey;
   const isLeft = (request.failures.get(pool.region) ?? 0) >= maxFailuresInRegion;
   const unknownTier = isProbing ? 2 : Number.POSITIVE_INFINITY;

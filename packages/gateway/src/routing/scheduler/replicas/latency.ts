@@ -1,14 +1,55 @@
-/** Service time of a replica, measured by its replies. */
-export interface ServiceTime {
-  /** Median of the last requests, in milliseconds. */
-  readonly usualMs: number;
-  /** Requests measured so far. */
-  readonly count: number;
-  /** Moving average, in milliseconds, which decides how fast a queue drains. */
-  readonly meanMs: number;
-  /** Median absolute deviation of the last requests, in milliseconds. */
-  readonly deviationMs: number;
-  observe(durationMs: number): void;
+/** The last values, in order of their size too: their median costs no sorting. */
+export class RecentValues {
+  readonly #latest: Float64Array;
+  readonly #sorted: Float64Array;
+  #added = 0;
+
+  /** @param size - how many values are remembered; an integer >= 1 */
+  constructor(size: number) {
+    this.#latest = new Float64Array(size);
+    this.#sorted = new Float64Array(size);
+  }
+
+  /** Adds a value, in the place of the oldest one. @returns the median; the upper one of two in the middle */
+  add(value: number): number {
+    const latest = this.#latest;
+    const sorted = this.#sorted;
+    const place = this.#added % latest.length;
+    const oldest = this.#added < latest.length ? undefined : latest[place];
+    const last = Math.min(this.#added, latest.length - 1);
+    // The gap moves from where the oldest value was, or from the end, to where the new one belongs.
+    let gap = oldest === undefined ? last : 0;
+    while (gap < last && sorted[gap] !== oldest) gap += 1;
+    for (; gap > 0 && (sorted[gap - 1] as number) > value; gap -= 1) {
+      sorted[gap] = sorted[gap - 1] as number;
+    }
+    for (; gap < last && (sorted[gap + 1] as number) < value; gap += 1) {
+      sorted[gap] = sorted[gap + 1] as number;
+    }
+    sorted[gap] = value;
+    latest[place] = value;
+    this.#added += 1;
+    return sorted[(last + 1) >> 1] as number;
+  }
+
+  /** Returns the median distance from the median; 0 before the first value. */
+  medianDeviation(): number {
+    const sorted = this.#sorted;
+    const count = Math.min(this.#added, sorted.length);
+    const middle = count >> 1;
+    const median = sorted[middle] as number;
+    let deviation = 0;
+    // The nearest values are next to the median, on both sides.
+    let [below, above] = [middle - 1, middle];
+    for (let rank = 0; rank <= middle && count > 0; rank += 1) {
+      const lower = below < 0 ? Number.POSITIVE_INFINITY : median - (sorted[below] as number);
+      const upper = above < count ? (sorted[above] as number) - median : Number.POSITIVE_INFINITY;
+      deviation = Math.min(lower, upper);
+      if (lower < upper) below -= 1;
+      else above += 1;
+    }
+    return deviation;
+  }
 }
 
 /** Enough for a median that outliers do not move, few enough to follow a replica that changes. */
@@ -17,45 +58,35 @@ const remembered = 15;
 const newest = 0.05;
 
 /**
- * Creates a service time. It is a median: a few requests that take ten times as long would raise a mean, and a request
- * that is timed to arrive when the one before it ends would then arrive late every time.
- *
- * @param initialMs - value until the first request has ended
+ * Service time of a replica, measured by its replies. It is a median: a few requests that take ten times as long would
+ * raise a mean, and a request that is timed to arrive when the one before it ends would then arrive late every time.
  */
-export function createServiceTime(initialMs: number): ServiceTime {
-  const latest = new Float64Array(remembered);
-  /** Sorted in place: every request would leave two arrays to the collector. */
-  const scratch = new Float64Array(remembered);
-  const learnt = {
-    usualMs: initialMs,
-    count: 0,
-    meanMs: initialMs,
-    deviationMs: 0,
-    observe: (durationMs: number) => {
-      latest[learnt.count % remembered] = durationMs;
-      learnt.count += 1;
-      if (learnt.count === 1) learnt.meanMs = durationMs;
-      else learnt.meanMs += newest * (durationMs - learnt.meanMs);
-      const count = Math.min(learnt.count, remembered);
-      const sorted = count < remembered ? scratch.subarray(0, count) : scratch;
-      for (let index = 0; index < count; index += 1) sorted[index] = latest[index] as number;
-      learnt.usualMs = median(sorted);
-      for (let index = 0; index < count; index += 1) {
-        sorted[index] = Math.abs((latest[index] as number) - learnt.usualMs);
-      }
-      learnt.deviationMs = median(sorted);
-    },
-  };
-  return learnt;
-}
+export class ServiceTime {
+  /** Median of the last requests, in milliseconds. */
+  usualMs: number;
+  /** Requests measured so far. */
+  count = 0;
+  /** Moving average, in milliseconds, which decides how fast a queue drains. */
+  meanMs: number;
+  readonly #recent = new RecentValues(remembered);
 
-/**
- * Sorts `values`, and returns the one in the middle.
- *
- * @returns NaN of nothing; the upper one of two in the middle
- */
-export function median(values: Float64Array): number {
-  return values.sort()[values.length >> 1] ?? Number.NaN;
+  /** @param initialMs - value until the first request has ended */
+  constructor(initialMs: number) {
+    this.usualMs = initialMs;
+    this.meanMs = initialMs;
+  }
+
+  observe(durationMs: number): void {
+    this.count += 1;
+    if (this.count === 1) this.meanMs = durationMs;
+    else this.meanMs += newest * (durationMs - this.meanMs);
+    this.usualMs = this.#recent.add(durationMs);
+  }
+
+  /** Returns the median absolute deviation of the last requests, in milliseconds. */
+  deviationMs(): number {
+    return this.#recent.medianDeviation();
+  }
 }
 
 /** A histogram of durations in buckets that grow by 5 %, with exponential decay. */
@@ -137,20 +168,15 @@ const slowSlackMs = 2;
 
 export function createPeerLatency(): PeerLatency {
   const histogram = createLatencyHistogram();
-  const recent = new Float64Array(recentCount);
-  /** Sorted in place. */
-  const scratch = new Float64Array(recentCount);
+  const recent = new RecentValues(recentCount);
   let known = { count: 0, tailMs: 0, medianMs: 0 };
   const peers = {
     recentMs: Number.NaN,
     observe: (attemptMs: number, tookMs: number, usualMs: number) => {
       const beforeMs = peers.recentMs;
-      recent[histogram.count % recentCount] = attemptMs;
+      peers.recentMs = recent.add(attemptMs);
       histogram.observe(attemptMs);
-      scratch.set(recent);
-      const { count } = histogram;
-      peers.recentMs = median(count < recentCount ? scratch.subarray(0, count) : scratch);
-      if (count < minReplies) return false;
+      if (histogram.count < minReplies) return false;
       return tookMs > slowFactor * Math.max(beforeMs, peers.recentMs, usualMs) + slowSlackMs;
     },
     timeoutMs: (ownMs: number) => {
@@ -192,17 +218,17 @@ export function createOwnLag(): OwnLag {
   let meanMs = 0;
   let measuredMs = Number.NEGATIVE_INFINITY;
 
-  const lateMs = (nowMs: number) => Math.max(0, nowMs - lag.dueMs - timerSlackMs);
-
   const lag = {
     dueMs: Number.POSITIVE_INFINITY,
     tick: (nowMs: number) => {
       const weight = 1 - Math.exp((measuredMs - nowMs) / constantMs);
-      meanMs += weight * (lateMs(nowMs) - meanMs);
+      meanMs += weight * (Math.max(0, nowMs - lag.dueMs - timerSlackMs) - meanMs);
       measuredMs = nowMs;
       lag.dueMs = Number.POSITIVE_INFINITY;
     },
-    ms: (nowMs: number) => Math.max(nowMs - measuredMs > maxAgeMs ? 0 : meanMs, lateMs(nowMs)),
+    ms: (nowMs: number) =>
+      // Never less than 0, nor is the mean.
+      Math.max(nowMs - measuredMs > maxAgeMs ? 0 : meanMs, nowMs - lag.dueMs - timerSlackMs),
   };
   return lag;
 }

@@ -1,6 +1,7 @@
 import type { AttemptFailure, SchedulerEvent } from "../events.ts";
 import type { Admission } from "../queues/admission.ts";
 import {
+  addCommand,
   type OpenRequest,
   type Pool,
   type PoolGroup,
@@ -9,6 +10,7 @@ import {
   type SchedulerSettings,
   type SchedulerState,
   type SentAttempt,
+  touch,
 } from "../state.ts";
 import { maxIdleProbeMs } from "./health.ts";
 import { reportedWait } from "./latency.ts";
@@ -49,11 +51,11 @@ export function createOutlierDetection(
     const isMember = pool.replicas.get(replica.member.id) === replica;
     probeAt(state, replica, isMember ? nextProbeMs(replica) : Number.POSITIVE_INFINITY);
     if (!replica.isProbeInFlight) state.wakeMs = Math.min(state.wakeMs, replica.nextProbeMs);
-    state.touched.add(pool);
+    touch(state, pool);
     if (changed) {
       const { model, region } = pool;
       const place = { model, region, replicaId: replica.member.id };
-      state.commands.push({ type: "state-change", change: { ...place, ...changed, because } });
+      addCommand(state, { type: "state-change", change: { ...place, ...changed, because } });
     }
     if (replica.isServing) return;
     if (wasServing) hastenProbes(pool);
@@ -200,8 +202,8 @@ export function createOutlierDetection(
     },
 
     onSuccess: (attempt, { expectedWaitMs, version, roundTripMs }) => {
-      const { id, request, pool, replica, sentMs } = attempt;
-      const tookMs = replica.slots.answered(id, state.nowMs) ?? 0;
+      const { request, pool, replica, slot, sentMs } = attempt;
+      const tookMs = replica.slots.answered(slot, state.nowMs);
       if (roundTripMs !== undefined) replica.slots.observeRoundTrip(roundTripMs);
       const attemptMs = state.nowMs - sentMs;
       const isSlow =

@@ -1,28 +1,33 @@
 import { seededRandom } from "@tensorgate/core";
 import { expect, test } from "vitest";
 import { schedulerSettings } from "../../settings.ts";
-import { createReplica, type ScheduledReplica } from "./replica.ts";
-import { createIndexedHeap, createReplicaIndex } from "./replica-index.ts";
+import { createIndexedHeap, notInHeap } from "./indexed-heap.ts";
+import { ScheduledReplica } from "./replica.ts";
+import { createReplicaIndex } from "./replica-index.ts";
+import type { TakenSlot } from "./taken-slot.ts";
 
 test("a heap gives its items in order, whatever was moved and removed before", () => {
   const { next: random } = seededRandom(1);
-  const keys = Array.from({ length: 200 }, () => random());
-  const heap = createIndexedHeap<number>((one, other) => (keys[one] ?? 0) < (keys[other] ?? 0));
-  for (const item of keys.keys()) heap.place(item);
-  for (let item = 0; item < 200; item += 2) {
-    keys[item] = random();
+  const items = Array.from({ length: 200 }, () => ({ key: random(), heapIndex: notInHeap }));
+  const heap = createIndexedHeap<(typeof items)[number]>((one, other) => one.key < other.key);
+  for (const item of items) heap.place(item);
+  for (const [number, item] of items.entries()) {
+    if (number % 2 === 1) continue;
+    item.key = random();
     heap.place(item);
   }
-  for (let item = 0; item < 200; item += 5) heap.remove(item);
-  heap.remove(0);
+  const removed = items.filter((_item, number) => number % 5 === 0);
+  for (const item of removed) heap.remove(item);
+  for (const item of removed.slice(0, 1)) heap.remove(item);
 
   const taken: number[] = [];
-  for (let first = heap.first; first !== undefined; first = heap.first) {
+  for (let { first } = heap; first !== undefined; first = heap.first) {
     heap.remove(first);
-    taken.push(first);
+    taken.push(first.key);
   }
-  const left = [...keys.keys()].filter((item) => item % 5 !== 0);
-  expect(taken).toEqual(left.toSorted((a, b) => (keys[a] ?? 0) - (keys[b] ?? 0)));
+  const left = items.filter((item) => !removed.includes(item));
+  expect(taken).toEqual(left.map(({ key }) => key).toSorted((a, b) => a - b));
+  expect(items.every(({ heapIndex }) => heapIndex === notInHeap)).toBe(true);
 });
 
 const settings = schedulerSettings({}, { ownRegion: "here" });
@@ -31,20 +36,21 @@ function membersOf(count: number, index: ReturnType<typeof createReplicaIndex>) 
   return Array.from({ length: count }, (_, number) => {
     // Servers with two at a time, learnt ones, and devices that are timed.
     const parallelism = number % 3 === 0 ? 2 : number % 3 === 1 ? ("auto" as const) : 1;
-    const replica: ScheduledReplica = createReplica(
-      { id: `${number}`, parallelism, isGateway: number % 7 === 6 },
-      {
-        ...settings,
-        model: "m",
-        isRemote: number % 5 === 4,
-        roundTripMs: 0.5,
-        isPaced: () => parallelism === 1,
-        gateways: { gatewayCount: 1, ownLag: { ms: () => 0 } },
-        onChange: () => void index.changed.add(replica),
-      },
+    return index.add(
+      (observer) =>
+        new ScheduledReplica(
+          { id: `${number}`, parallelism, isGateway: number % 7 === 6 },
+          {
+            ...settings,
+            model: "m",
+            isRemote: number % 5 === 4,
+            roundTripMs: 0.5,
+            isPaced: () => parallelism === 1,
+            gateways: { gatewayCount: 1, ownLag: { ms: () => 0 } },
+            observer,
+          },
+        ),
     );
-    index.add(replica);
-    return replica;
   });
 }
 
@@ -84,7 +90,7 @@ test.each([1, 2, 3, 4])(
     const { next: random } = seededRandom(seed);
     const index = createReplicaIndex();
     const replicas = membersOf(12, index);
-    const inFlight: { id: number; replica: ScheduledReplica }[] = [];
+    const inFlight: { slot: TakenSlot; replica: ScheduledReplica }[] = [];
     const anyOf = <Item>(items: readonly Item[]) => items[Math.floor(random() * items.length)];
     let nowMs = 0;
     for (const replica of replicas) replica.change({ probe: "ready" }, nowMs);
@@ -96,13 +102,12 @@ test.each([1, 2, 3, 4])(
       const isReady = found !== undefined && found.atMs <= nowMs;
       const what = random();
       if (what < 0.5 && isReady) {
-        found.replica.slots.send(step, nowMs);
-        inFlight.push({ id: step, replica: found.replica });
+        inFlight.push({ slot: found.replica.slots.send(nowMs), replica: found.replica });
       } else if (what < 0.8) {
         const [ended] = inFlight.splice(Math.floor(random() * inFlight.length), 1);
-        if (ended && what < 0.7) ended.replica.slots.answered(ended.id, nowMs);
-        else if (ended && what < 0.74) ended.replica.slots.failed(ended.id);
-        else ended?.replica.slots.abandoned(ended.id, nowMs);
+        if (ended && what < 0.7) ended.replica.slots.answered(ended.slot, nowMs);
+        else if (ended && what < 0.74) ended.replica.slots.failed(ended.slot);
+        else ended?.replica.slots.abandoned(ended.slot, nowMs);
       } else if (what < 0.84) replica.slots.observeRoundTrip(random() * 3);
       else if (what < 0.86) replica.slots.rejected({ sentMs: nowMs, nowMs });
       else if (what < 0.88) replica.change(anyOf(changes) ?? "drain", nowMs);
@@ -131,9 +136,9 @@ test("a replica that was removed adds nothing more", () => {
   const [replica] = membersOf(1, index) as [ScheduledReplica];
   replica.change({ probe: "ready" }, 0);
   expect(index.totals(0).servingCount).toBe(1);
-  replica.slots.send(1, 0);
+  const slot = replica.slots.send(0);
   index.remove(replica);
-  replica.slots.answered(1, 1);
+  replica.slots.answered(slot, 1);
 
   expect(index.totals(1)).toMatchObject({ servingCount: 0, slotCount: 0, capacityPerMs: 0 });
   expect(index.soonest(1)).toBeUndefined();

@@ -1,4 +1,6 @@
+import { createIndexedHeap, type HeapItem, notInHeap } from "./indexed-heap.ts";
 import type { ScheduledReplica } from "./replica.ts";
+import type { SlotSettings } from "./slots.ts";
 
 /** A replica, and when it is ready for a request, in milliseconds. */
 export interface Slot {
@@ -28,9 +30,10 @@ export interface ReplicaTotals {
 
 /** What a pool's replicas add up to, and which of them is free first: kept, so that a request costs O(log n) of n replicas. */
 export interface ReplicaIndex {
-  add(replica: ScheduledReplica): void;
-  /** Replicas of which something has changed. One that was removed still ends what it has in flight. */
-  readonly changed: Set<ScheduledReplica>;
+  /** Adds a replica. @param create - makes it, with whom it is to notify of its changes */
+  add(create: CreateReplica): ScheduledReplica;
+  /** Notes that something of a replica has changed. */
+  changed(replica: ScheduledReplica): void;
   remove(replica: ScheduledReplica): void;
   totals(nowMs: number): Readonly<ReplicaTotals>;
   /** Returns the least of a figure of the replicas that serve, as of the last totals, in milliseconds; Infinity if none serves. */
@@ -43,50 +46,104 @@ export interface ReplicaIndex {
   soonest(nowMs: number): Slot | undefined;
 }
 
+type CreateReplica = (observer: SlotSettings["observer"]) => ScheduledReplica;
+
 /** What a replica adds to the totals, and its place in the orders, as of its last change. */
-interface Entry extends ReplicaTotals {
+class Entry implements ReplicaTotals, HeapItem {
   readonly replica: ScheduledReplica;
   /** Decides between replicas that are equal otherwise. */
   readonly order: number;
-  lastSentMs: number;
+  /** Whether it was removed: it still ends what it has in flight. */
+  isRemoved = false;
+  servingCount = 0;
+  gatewayCount = 0;
+  parallelism = 0;
+  slotCount = 0;
+  inFlight = 0;
+  busy = 0;
+  capacityPerMs = 0;
+  probingCount = 0;
+  lastSentMs = 0;
   /** When it changes without an event: a slot is freed or a pause ends. Infinity for never. */
-  reviewMs: number;
+  reviewMs: number = Number.POSITIVE_INFINITY;
+  /** Its place among those that change without an event. */
+  readonly review: Review;
+  /** Its place among those that are free. */
+  heapIndex: number = notInHeap;
+  /** Whether it is among those that have changed, and the one after it. */
+  isChanged = false;
+  nextChanged: Entry | undefined;
+  readonly #all: ChangedEntries;
+
+  constructor(create: CreateReplica, all: ChangedEntries, order: number) {
+    this.order = order;
+    this.review = { entry: this, heapIndex: notInHeap };
+    this.#all = all;
+    this.replica = create(this);
+  }
+
+  /** Notes that something of the replica has changed. */
+  changed(): void {
+    if (this.isChanged) return;
+    this.isChanged = true;
+    const { last } = this.#all;
+    if (last) last.nextChanged = this;
+    else this.#all.first = this;
+    this.#all.last = this;
+  }
 }
 
-/** Changes after which the totals are recomputed, because sums of fractions drift. */
+/** Entries that have changed, in that order. Linked, since a `Set` that is cleared takes a new table each time. */
+interface ChangedEntries {
+  first: Entry | undefined;
+  last: Entry | undefined;
+}
+
+/** An entry among those that change without an event. */
+interface Review extends HeapItem {
+  readonly entry: Entry;
+}
+
+/** Changes after which the throughput is added up again, because sums of fractions drift. */
 const maxDrift = 10_000;
 
 export function createReplicaIndex(): ReplicaIndex {
   const entries = new Map<ScheduledReplica, Entry>();
-  const changed = new Set<ScheduledReplica>();
   const free = createIndexedHeap<Entry>((one, other) => {
     if (one.inFlight !== other.inFlight) return one.inFlight < other.inFlight;
     if (one.lastSentMs !== other.lastSentMs) return one.lastSentMs < other.lastSentMs;
     return one.order < other.order;
   });
-  const reviews = createIndexedHeap<Entry>((one, other) => one.reviewMs < other.reviewMs);
+  const reviews = createIndexedHeap<Review>(
+    ({ entry: one }, { entry: other }) => one.reviewMs < other.reviewMs,
+  );
   const totals = noTotals();
   /** Looked for again only after the one that had the least has got more, or is gone. */
   const holders = { roundTripMs: noHolder(), usualMs: noHolder() };
+  const changed: ChangedEntries = { first: undefined, last: undefined };
   let changeCount = 0;
   let lastOrder = 0;
 
   function update(entry: Entry, nowMs: number): void {
     const { replica } = entry;
-    add(totals, entry, -1);
-    measure(entry, nowMs);
-    add(totals, entry, 1);
-    const { slots, isServing } = replica;
-    const readyMs = isServing ? slots.readySinceMs(nowMs) : noTime;
-    const dueMs = readyMs > nowMs ? readyMs : noTime;
-    const limitedMs = slots.limitedUntilMs > nowMs ? slots.limitedUntilMs : noTime;
-    entry.reviewMs = isServing
-      ? Math.min(dueMs, limitedMs, slots.freeWithoutReplyMs(nowMs))
-      : noTime;
+    const { slots } = replica;
+    const isServing = replica.isServing && !entry.isRemoved;
+    const before = entry.reviewMs;
+    let readyMs = noTime;
+    entry.reviewMs = noTime;
+    if (isServing) {
+      // Removes abandoned attempts that are over: it comes before they are counted.
+      readyMs = slots.readySinceMs(nowMs);
+      const dueMs = readyMs > nowMs ? readyMs : noTime;
+      const limitedMs = slots.limitedUntilMs > nowMs ? slots.limitedUntilMs : noTime;
+      const freedMs = slots.abandonedCount > 0 ? slots.freeWithoutReplyMs(nowMs) : noTime;
+      entry.reviewMs = Math.min(dueMs, limitedMs, freedMs);
+    }
+    measure(entry, isServing);
     if (readyMs <= nowMs) free.place(entry);
     else free.remove(entry);
-    if (entry.reviewMs < noTime) reviews.place(entry);
-    else reviews.remove(entry);
+    if (entry.reviewMs < noTime) reviews.place(entry.review);
+    else if (before < noTime) reviews.remove(entry.review);
     for (const figure of slotFigures) {
       const holder = holders[figure];
       const figureMs = isServing ? slots[figure] : noTime;
@@ -97,43 +154,73 @@ export function createReplicaIndex(): ReplicaIndex {
     }
   }
 
+  /** Takes over into the totals what a replica adds now. */
+  function measure(entry: Entry, isServing: boolean): void {
+    const { slots, member, isProbing } = entry.replica;
+    const inFlight = isServing ? slots.inFlightCount : 0;
+    const parallelism = isServing ? slots.parallelism : 0;
+    const slotCount = isServing ? slots.slotCount : 0;
+    const busy = Math.min(inFlight, parallelism);
+    const gatewayCount = Number(isServing && member.isGateway);
+    const probingCount = Number(isProbing && !isServing && !entry.isRemoved);
+    const capacityPerMs = isServing ? parallelism / Math.max(slots.takenMs, 0.01) : 0;
+    const others = totals.servingCount - entry.servingCount;
+    // Sums of fractions keep a rest, which must not look like capacity.
+    const othersPerMs = others === 0 ? 0 : totals.capacityPerMs - entry.capacityPerMs;
+    totals.servingCount = others + Number(isServing);
+    totals.gatewayCount += gatewayCount - entry.gatewayCount;
+    totals.parallelism += parallelism - entry.parallelism;
+    totals.slotCount += slotCount - entry.slotCount;
+    totals.inFlight += inFlight - entry.inFlight;
+    totals.busy += busy - entry.busy;
+    totals.probingCount += probingCount - entry.probingCount;
+    totals.capacityPerMs = othersPerMs + capacityPerMs;
+    entry.servingCount = Number(isServing);
+    entry.gatewayCount = gatewayCount;
+    entry.parallelism = parallelism;
+    entry.slotCount = slotCount;
+    entry.inFlight = inFlight;
+    entry.busy = busy;
+    entry.probingCount = probingCount;
+    entry.capacityPerMs = capacityPerMs;
+    entry.lastSentMs = slots.lastSentMs;
+  }
+
   /** Takes over what has changed. @returns the totals, which are as of now then */
   function refresh(nowMs: number): ReplicaTotals {
-    changeCount += changed.size;
-    for (const replica of changed) {
-      const entry = entries.get(replica);
-      if (entry) update(entry, nowMs);
+    for (let entry = changed.first; entry; entry = changed.first) {
+      changeCount += 1;
+      if (!entry.isRemoved) update(entry, nowMs);
+      changed.first = entry.nextChanged;
+      entry.nextChanged = undefined;
+      entry.isChanged = false;
     }
-    changed.clear();
-    for (let due = reviews.first; due && due.reviewMs <= nowMs; due = reviews.first) {
-      update(due, nowMs);
+    changed.last = undefined;
+    for (let due = reviews.first; due && due.entry.reviewMs <= nowMs; due = reviews.first) {
+      update(due.entry, nowMs);
     }
     if (changeCount < maxDrift) return totals;
     changeCount = 0;
-    Object.assign(totals, noTotals());
-    for (const entry of entries.values()) add(totals, entry, 1);
+    totals.capacityPerMs = 0;
+    for (const entry of entries.values()) totals.capacityPerMs += entry.capacityPerMs;
     return totals;
   }
 
   return {
-    add: (replica) => {
+    add: (create) => {
       lastOrder += 1;
-      const place = { order: lastOrder, lastSentMs: 0, reviewMs: noTime };
-      entries.set(replica, { ...noTotals(), replica, ...place });
-      changed.add(replica);
+      const entry = new Entry(create, changed, lastOrder);
+      entries.set(entry.replica, entry);
+      entry.changed();
+      return entry.replica;
     },
-    changed,
+    changed: (replica) => entries.get(replica)?.changed(),
     remove: (replica) => {
       const entry = entries.get(replica);
       if (!entry) return;
-      changed.delete(replica);
-      add(totals, entry, -1);
-      free.remove(entry);
-      reviews.remove(entry);
       entries.delete(replica);
-      for (const figure of slotFigures) {
-        if (holders[figure].replica === replica) holders[figure].replica = undefined;
-      }
+      entry.isRemoved = true;
+      update(entry, 0);
     },
     totals: refresh,
     least: (figure) => {
@@ -155,7 +242,7 @@ export function createReplicaIndex(): ReplicaIndex {
         if (replica.slots.readySinceMs(nowMs) <= nowMs) return { replica, atMs: nowMs };
         update(first, nowMs);
       }
-      const next = reviews.first;
+      const next = reviews.first?.entry;
       return next && { replica: next.replica, atMs: next.reviewMs };
     },
   };
@@ -184,94 +271,4 @@ function noTotals(): ReplicaTotals {
     capacityPerMs: 0,
     probingCount: 0,
   };
-}
-
-function add(totals: ReplicaTotals, entry: ReplicaTotals, sign: 1 | -1): void {
-  totals.servingCount += sign * entry.servingCount;
-  totals.gatewayCount += sign * entry.gatewayCount;
-  totals.parallelism += sign * entry.parallelism;
-  totals.slotCount += sign * entry.slotCount;
-  totals.inFlight += sign * entry.inFlight;
-  totals.busy += sign * entry.busy;
-  totals.probingCount += sign * entry.probingCount;
-  // Sums of fractions keep a rest, which must not look like capacity.
-  totals.capacityPerMs =
-    totals.servingCount === 0 ? 0 : totals.capacityPerMs + sign * entry.capacityPerMs;
-}
-
-/** Reads what a replica adds now. */
-function measure(entry: Entry, nowMs: number): void {
-  const { isServing, isProbing, slots, member } = entry.replica;
-  const inFlight = isServing ? slots.inFlight(nowMs) : 0;
-  entry.lastSentMs = slots.lastSentMs;
-  entry.servingCount = Number(isServing);
-  entry.gatewayCount = Number(isServing && member.isGateway);
-  entry.parallelism = isServing ? slots.parallelism : 0;
-  entry.slotCount = isServing ? slots.slotCount : 0;
-  entry.inFlight = inFlight;
-  entry.busy = Math.min(inFlight, slots.parallelism);
-  entry.capacityPerMs = isServing ? slots.parallelism / Math.max(slots.takenMs, 0.01) : 0;
-  entry.probingCount = Number(!isServing && isProbing);
-}
-
-/** A binary heap whose items can be moved and removed wherever they are: both cost O(log n). */
-export interface IndexedHeap<Item> {
-  /** The first item, without removing it. */
-  readonly first: Item | undefined;
-  /** Adds an item, or moves one whose place in the order has changed. */
-  place(item: Item): void;
-  /** Removes an item, if it is there. */
-  remove(item: Item): void;
-}
-
-/** @param isBefore - a strict order, which may only change for the item that is placed next */
-export function createIndexedHeap<Item>(
-  isBefore: (one: Item, other: Item) => boolean,
-): IndexedHeap<Item> {
-  const items: Item[] = [];
-  const indexes = new Map<Item, number>();
-
-  function put(index: number, item: Item): void {
-    items[index] = item;
-    indexes.set(item, index);
-    if (index === 0) heap.first = item;
-  }
-
-  /** Moves an item up or down to where it belongs. @param from - where it is, or a gap */
-  function place(item: Item, from = indexes.get(item) ?? items.length): void {
-    let index = from;
-    while (index > 0) {
-      const parentIndex = (index - 1) >> 1;
-      const parent = items[parentIndex] as Item;
-      if (!isBefore(item, parent)) break;
-      put(index, parent);
-      index = parentIndex;
-    }
-    // One that moved up is before all that is below it.
-    for (let childIndex = 2 * index + 1; childIndex < items.length; childIndex = 2 * index + 1) {
-      const right = childIndex + 1;
-      if (right < items.length && isBefore(items[right] as Item, items[childIndex] as Item)) {
-        childIndex = right;
-      }
-      const child = items[childIndex] as Item;
-      if (!isBefore(child, item)) break;
-      put(index, child);
-      index = childIndex;
-    }
-    put(index, item);
-  }
-
-  const heap: IndexedHeap<Item> & { first: Item | undefined } = {
-    first: undefined,
-    place,
-    remove: (item) => {
-      const index = indexes.get(item);
-      if (index === undefined) return;
-      indexes.delete(item);
-      const last = items.pop() as Item;
-      if (index < items.length) place(last, index);
-      else if (index === 0) heap.first = undefined;
-    },
-  };
-  return heap;
 }

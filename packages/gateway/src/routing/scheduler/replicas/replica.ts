@@ -8,8 +8,10 @@ import {
   type ReplicaHealth,
   stateName,
 } from "./health.ts";
+import { type HeapItem, notInHeap } from "./indexed-heap.ts";
 import type { ReportedWait } from "./latency.ts";
-import { createReplicaSlots, type ReplicaSlots, type SlotSettings } from "./slots.ts";
+
+import { ReplicaSlots, type SlotSettings } from "./slots.ts";
 
 /** One replica of a pool, as the configuration has it. */
 export interface Member {
@@ -20,60 +22,6 @@ export interface Member {
 
 /** Versions of a replica that was not probed yet, or does not list them. */
 export const unknownVersions: ReplicaVersions = { listed: undefined, latest: undefined };
-
-/** One replica in one pool: its slots, its health and its record. */
-export interface ScheduledReplica {
-  readonly model: string;
-  readonly member: Member;
-  readonly slots: ReplicaSlots;
-  readonly counts: Readonly<ReplicaCounts>;
-  /** The wait that a gateway reported for its next request. */
-  expectedWait: ReportedWait | undefined;
-  /** Versions of the model that it lists. */
-  versions: ReplicaVersions;
-  /** What the last probe found, unless the model was simply ready. */
-  probeNote: ProbeNote | undefined;
-  /** Whether a probe has not ended yet. */
-  isProbeInFlight: boolean;
-  /** When the last probe was sent. */
-  probeSentMs: number;
-  /** When the next probe is due; Infinity for never. Set by `probeAt`. */
-  nextProbeMs: number;
-  /** Whether the probe in flight was sent before the replica was doubted, so that another one must follow. */
-  isProbeStale: boolean;
-  /** Replies before the last probe was sent. */
-  repliesAtProbe: number;
-  readonly isServing: boolean;
-  readonly isSuspect: boolean;
-  /** Whether it is suspect because it answered that it does not serve the model. */
-  readonly isDoubted: boolean;
-  /** Until then it is not doubted again: a probe has just found the model. */
-  readonly trustedUntilMs: number;
-  /** Whether its state depends on a probe: the first one, or one of a suspect. */
-  readonly isProbing: boolean;
-  /** Moving average of the answered attempts, round trip included, in milliseconds; undefined before the first. */
-  readonly latencyMs: number | undefined;
-  /** Requests that it failed and another replica then answered; each own answer reduces the count. */
-  readonly confirmedFailures: number;
-  /** Slow replies in a row. */
-  readonly slowInARow: number;
-  /** When it is probed, if it is ejected. */
-  readonly outUntilMs: number | undefined;
-  state(nowMs: number): ReplicaStateName;
-  /**
-   * Records an answer.
-   *
-   * @param isSlow - whether it was far slower than its peers
-   * @param attemptMs - from sending to reply, in milliseconds
-   */
-  answered(isSlow: boolean, attemptMs: number): void;
-  /** Records a failure. @returns the failures in a row, this one included */
-  failed(): number;
-  /** Records that another replica answered a request that this one failed. */
-  confirmFailure(): void;
-  /** Changes its health. @returns the transition, if its state has changed */
-  change(to: HealthChange, nowMs: number): Transition | undefined;
-}
 
 export type HealthChange =
   | "suspect"
@@ -116,95 +64,132 @@ const answerWeight = 0.25;
 /** Answers after an ejection until the next one counts as the first again. */
 const resetAfter = 100;
 
-export function createReplica(member: Member, settings: ReplicaSettings): ScheduledReplica {
-  const slots = createReplicaSlots({ ...settings, parallelism: limitOf(member, settings) });
-  const counts: ReplicaCounts = { answered: 0, failed: 0, ejections: 0 };
-  let health: ReplicaHealth = { state: "warming" };
+/** One replica in one pool: its slots, its health and its record. */
+export class ScheduledReplica implements HeapItem {
+  readonly model: string;
+  readonly member: Member;
+  readonly slots: ReplicaSlots;
+  readonly counts: ReplicaCounts = { answered: 0, failed: 0, ejections: 0 };
+  /** The wait that a gateway reported for its next request. */
+  expectedWait: ReportedWait | undefined;
+  /** Versions of the model that it lists. */
+  versions: ReplicaVersions = unknownVersions;
+  /** What the last probe found, unless the model was simply ready. */
+  probeNote: ProbeNote | undefined;
+  /** Whether a probe has not ended yet. */
+  isProbeInFlight = false;
+  /** When the last probe was sent. */
+  probeSentMs: number = Number.NEGATIVE_INFINITY;
+  /** Whether the probe in flight was sent before the replica was doubted, so that another one must follow. */
+  isProbeStale = false;
+  /** When the next probe is due; Infinity for never. Set by `probeAt`. */
+  nextProbeMs: number = Number.POSITIVE_INFINITY;
+  /** Its place among the probes that are due, which their heap sets. */
+  heapIndex: number = notInHeap;
+  /** Replies before the last probe was sent. */
+  repliesAtProbe = 0;
+  isServing = false;
+  isSuspect = false;
+  /** Whether it is suspect because it answered that it does not serve the model. */
+  isDoubted = false;
+  /** Whether its state depends on a probe: the first one, or one of a suspect. */
+  isProbing = true;
+  /** Until then it is not doubted again: a probe has just found the model. */
+  trustedUntilMs: number = Number.NEGATIVE_INFINITY;
+  /** Moving average of the answered attempts, round trip included, in milliseconds; undefined before the first. */
+  latencyMs: number | undefined;
+  /** Requests that it failed and another replica then answered; each own answer reduces the count. */
+  confirmedFailures = 0;
+  /** Slow replies in a row. */
+  slowInARow = 0;
+  /** When it is probed, if it is ejected. */
+  outUntilMs: number | undefined;
+  readonly #settings: ReplicaSettings;
+  #health: ReplicaHealth = { state: "warming" };
   /** Whether a probe has ended. */
-  let wasProbed = false;
-  let failuresInARow = 0;
-  let ejectionsInARow = 0;
-  let answeredSinceReturn = 0;
+  #wasProbed = false;
+  #failuresInARow = 0;
+  #ejectionsInARow = 0;
+  #answeredSinceReturn = 0;
 
-  function next(to: HealthChange, nowMs: number): ReplicaHealth {
+  constructor(member: Member, settings: ReplicaSettings) {
+    this.model = settings.model;
+    this.member = member;
+    this.slots = new ReplicaSlots({ ...settings, parallelism: limitOf(member, settings) });
+    this.#settings = settings;
+  }
+
+  state(nowMs: number): ReplicaStateName {
+    return stateName(this.#health, nowMs);
+  }
+
+  /**
+   * Records an answer.
+   *
+   * @param isSlow - whether it was far slower than its peers
+   * @param attemptMs - from sending to reply, in milliseconds
+   */
+  answered(isSlow: boolean, attemptMs: number): void {
+    const { latencyMs = attemptMs } = this;
+    this.latencyMs = latencyMs + newest * (attemptMs - latencyMs);
+    this.counts.answered += 1;
+    this.#failuresInARow = 0;
+    this.confirmedFailures = Math.max(0, this.confirmedFailures - answerWeight);
+    this.slowInARow = isSlow ? this.slowInARow + 1 : 0;
+    this.#answeredSinceReturn += 1;
+    if (this.#answeredSinceReturn >= resetAfter) this.#ejectionsInARow = 0;
+  }
+
+  /** Records a failure. @returns the failures in a row, this one included */
+  failed(): number {
+    this.counts.failed += 1;
+    this.#failuresInARow += 1;
+    return this.#failuresInARow;
+  }
+
+  /** Records that another replica answered a request that this one failed. */
+  confirmFailure(): void {
+    this.confirmedFailures += 1;
+  }
+
+  /** Changes its health. @returns the transition, if its state has changed */
+  change(to: HealthChange, nowMs: number): Transition | undefined {
+    const before = stateName(this.#health, nowMs);
+    const health = this.#next(to, nowMs);
+    this.#health = health;
+    this.isServing = isServing(health);
+    this.slots.limitToOne(health.state === "returning" ? health.untilMs : Number.NEGATIVE_INFINITY);
+    this.isSuspect = health.state === "suspect";
+    this.isDoubted = health.state === "suspect" && health.isDoubted === true;
+    this.isProbing = this.isSuspect || (health.state === "warming" && !this.#wasProbed);
+    this.outUntilMs = health.state === "ejected" ? health.untilMs : undefined;
+    this.#settings.observer.changed();
+    const after = stateName(health, nowMs);
+    return before === after ? undefined : { from: before, to: after };
+  }
+
+  #next(to: HealthChange, nowMs: number): ReplicaHealth {
     if (to === "suspect") return { state: "suspect" };
     if (to === "doubt") return { state: "suspect", isDoubted: true };
     if (to === "warming") return { state: "warming" };
     if (to === "drain") return { state: "draining" };
     if (to === "readmit") return { state: "warming" };
-    if (to === "eject") return ejected(nowMs);
-    wasProbed = true;
-    const after = afterProbe(health, to.probe, nowMs, settings);
-    if (replica.isDoubted && to.probe === "ready") replica.trustedUntilMs = nowMs + trustedMs;
-    return after === "eject" ? ejected(nowMs) : after;
+    if (to === "eject") return this.#ejected(nowMs);
+    this.#wasProbed = true;
+    const after = afterProbe(this.#health, to.probe, nowMs, this.#settings);
+    if (this.isDoubted && to.probe === "ready") this.trustedUntilMs = nowMs + trustedMs;
+    return after === "eject" ? this.#ejected(nowMs) : after;
   }
 
-  function ejected(nowMs: number): ReplicaHealth {
-    ejectionsInARow += 1;
+  #ejected(nowMs: number): ReplicaHealth {
+    this.#ejectionsInARow += 1;
     // A failed probe of an ejected replica extends the ejection.
-    if (health.state !== "ejected") counts.ejections += 1;
-    answeredSinceReturn = 0;
-    failuresInARow = 0;
-    replica.slowInARow = 0;
-    return { state: "ejected", untilMs: nowMs + ejectionMs(ejectionsInARow, settings) };
+    if (this.#health.state !== "ejected") this.counts.ejections += 1;
+    this.#answeredSinceReturn = 0;
+    this.#failuresInARow = 0;
+    this.slowInARow = 0;
+    return { state: "ejected", untilMs: nowMs + ejectionMs(this.#ejectionsInARow, this.#settings) };
   }
-
-  const replica = {
-    model: settings.model,
-    member,
-    slots,
-    counts,
-    expectedWait: undefined as ReportedWait | undefined,
-    versions: unknownVersions,
-    probeNote: undefined as ProbeNote | undefined,
-    isProbeInFlight: false,
-    probeSentMs: Number.NEGATIVE_INFINITY,
-    isProbeStale: false,
-    nextProbeMs: Number.POSITIVE_INFINITY,
-    repliesAtProbe: 0,
-    isServing: false,
-    isSuspect: false,
-    isDoubted: false,
-    isProbing: true,
-    trustedUntilMs: Number.NEGATIVE_INFINITY,
-    latencyMs: undefined as number | undefined,
-    confirmedFailures: 0,
-    slowInARow: 0,
-    outUntilMs: undefined as number | undefined,
-    state: (nowMs: number) => stateName(health, nowMs),
-    answered: (isSlow: boolean, attemptMs: number) => {
-      const { latencyMs = attemptMs } = replica;
-      replica.latencyMs = latencyMs + newest * (attemptMs - latencyMs);
-      counts.answered += 1;
-      failuresInARow = 0;
-      replica.confirmedFailures = Math.max(0, replica.confirmedFailures - answerWeight);
-      replica.slowInARow = isSlow ? replica.slowInARow + 1 : 0;
-      answeredSinceReturn += 1;
-      if (answeredSinceReturn >= resetAfter) ejectionsInARow = 0;
-    },
-    failed: () => {
-      counts.failed += 1;
-      failuresInARow += 1;
-      return failuresInARow;
-    },
-    confirmFailure: () => {
-      replica.confirmedFailures += 1;
-    },
-    change: (to: HealthChange, nowMs: number) => {
-      const before = stateName(health, nowMs);
-      health = next(to, nowMs);
-      replica.isServing = isServing(health);
-      slots.limitToOne(health.state === "returning" ? health.untilMs : Number.NEGATIVE_INFINITY);
-      replica.isSuspect = health.state === "suspect";
-      replica.isDoubted = health.state === "suspect" && health.isDoubted === true;
-      replica.isProbing = replica.isSuspect || (health.state === "warming" && !wasProbed);
-      replica.outUntilMs = health.state === "ejected" ? health.untilMs : undefined;
-      settings.onChange();
-      const after = stateName(health, nowMs);
-      return before === after ? undefined : { from: before, to: after };
-    },
-  };
-  return replica;
 }
 
 function limitOf(
@@ -225,11 +210,9 @@ interface CandidateRequest extends VersionChoice {
 }
 
 /** Whether a replica may get a request: it is not excluded, and may have the version. */
-export function isCandidate(
-  request: CandidateRequest,
-  { member, versions }: ScheduledReplica,
-): boolean {
-  return !request.excluded.has(member.id) && mayHave(versions, request);
+export function isCandidate(request: CandidateRequest, replica: ScheduledReplica): boolean {
+  if (!isChoosy(request)) return true;
+  return !request.excluded.has(replica.member.id) && mayHave(replica.versions, request);
 }
 
 /** Whether a request may not go to every replica. */

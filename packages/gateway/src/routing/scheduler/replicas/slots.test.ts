@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { createAdaptiveLimit, createRemoteLimit } from "./concurrency-limit.ts";
-import { createReplicaSlots } from "./slots.ts";
+import { ReplicaSlots } from "./slots.ts";
+import type { TakenSlot } from "./taken-slot.ts";
 
 const settings = {
   parallelism: 1,
@@ -8,42 +9,42 @@ const settings = {
   gateways: { gatewayCount: 1, ownLag: { ms: () => 0 } },
   roundTripMs: 0.4,
   initialServiceMs: 2,
-  onChange: () => {},
+  observer: { changed: () => {} },
 };
 
 test("the next request is timed to arrive when the one before ends", () => {
-  const slots = createReplicaSlots(settings);
+  const slots = new ReplicaSlots(settings);
   expect(slots.readySinceMs(0)).toBe(0);
-  slots.send(1, 0);
+  slots.send(0);
 
   // It arrives at 0.2 and is done at 2.2: the next one leaves 0.2 before that.
   expect(slots.readySinceMs(0.5)).toBeCloseTo(2);
 });
 
 test("a replica that is overdue gets nothing more until its reply comes", () => {
-  const slots = createReplicaSlots(settings);
-  slots.send(1, 0);
+  const slots = new ReplicaSlots(settings);
+  const slot = slots.send(0);
 
   expect(slots.readySinceMs(5)).toBe(Number.POSITIVE_INFINITY);
-  expect(slots.answered(1, 20.4)).toBeCloseTo(20);
+  expect(slots.answered(slot, 20.4)).toBeCloseTo(20);
   expect(slots.readySinceMs(20.4)).toBe(20.4);
 });
 
 test("a device has one slot more than it works on, so that it never waits for the next", () => {
-  const slots = createReplicaSlots({ ...settings, isPaced: () => false });
-  slots.send(1, 0);
+  const slots = new ReplicaSlots({ ...settings, isPaced: () => false });
+  slots.send(0);
   expect(slots.readySinceMs(0)).toBe(0);
-  slots.send(2, 0);
+  slots.send(0);
 
   expect(slots.readySinceMs(0)).toBe(Number.POSITIVE_INFINITY);
   expect(slots.slotCount).toBe(2);
 });
 
 test("slots cover the way to a replica once its service time is known, one more for each reply", () => {
-  const slots = createReplicaSlots({ ...settings, roundTripMs: 90 });
+  const slots = new ReplicaSlots({ ...settings, roundTripMs: 90 });
   const counts = Array.from({ length: 60 }, (_, id) => {
-    slots.send(id, id * 1_000);
-    slots.answered(id, id * 1_000 + 92);
+    const slot = slots.send(id * 1_000);
+    slots.answered(slot, id * 1_000 + 92);
     return slots.slotCount;
   });
 
@@ -52,24 +53,25 @@ test("slots cover the way to a replica once its service time is known, one more 
 });
 
 test("a reply shows that the way is no longer than it took", () => {
-  const slots = createReplicaSlots(settings);
+  const slots = new ReplicaSlots(settings);
   slots.observeRoundTrip(50);
-  slots.send(1, 0);
-  slots.answered(1, 8.5);
+  const slot = slots.send(0);
+  slots.answered(slot, 8.5);
 
   expect(slots.roundTripMs).toBe(8.5);
 });
 
 test("a way that was measured too long does not queue requests at a replica", () => {
-  const slots = createReplicaSlots({ ...settings, isPaced: () => false });
+  const slots = new ReplicaSlots({ ...settings, isPaced: () => false });
   slots.observeRoundTrip(50);
   const serviceMs = 8;
-  let [nowMs, sent, answered, longest] = [0, 0, 0, 0];
+  const sent: TakenSlot[] = [];
+  let [nowMs, longest] = [0, 0];
   for (let reply = 0; reply < 100; reply += 1) {
-    while (slots.readySinceMs(nowMs) <= nowMs) slots.send(sent++, nowMs);
+    while (slots.readySinceMs(nowMs) <= nowMs) sent.push(slots.send(nowMs));
     longest = Math.max(longest, slots.inFlight(nowMs));
     nowMs += serviceMs;
-    slots.answered(answered++, nowMs + 0.4);
+    slots.answered(sent.shift() as TakenSlot, nowMs + 0.4);
   }
 
   expect(longest).toBeLessThanOrEqual(3);
@@ -94,20 +96,20 @@ test("a replica of another region is given more while none waits there, and less
 });
 
 test("a replica that comes back gets one request at a time for a while", () => {
-  const slots = createReplicaSlots({ ...settings, isPaced: () => false });
+  const slots = new ReplicaSlots({ ...settings, isPaced: () => false });
   slots.limitToOne(1_100);
   expect(slots.readySinceMs(500)).toBe(500);
-  slots.send(1, 500);
+  slots.send(500);
 
   expect(slots.readySinceMs(501)).toBe(Number.POSITIVE_INFINITY);
   expect(slots.readySinceMs(1_100)).toBe(1_100);
 });
 
 test("an abandoned attempt holds its slot until it should be over", () => {
-  const slots = createReplicaSlots({ ...settings, isPaced: () => false });
-  slots.send(1, 0);
-  slots.send(2, 0);
-  const freeMs = slots.abandoned(1, 1);
+  const slots = new ReplicaSlots({ ...settings, isPaced: () => false });
+  const slot = slots.send(0);
+  slots.send(0);
+  const freeMs = slots.abandoned(slot, 1);
 
   expect(freeMs).toBeCloseTo(2.4);
   expect(slots.inFlight(1)).toBe(2);
@@ -116,27 +118,27 @@ test("an abandoned attempt holds its slot until it should be over", () => {
 });
 
 test("a replica that rejects for want of capacity is paused for a moment, or until it answers", () => {
-  const slots = createReplicaSlots({ ...settings, isPaced: () => false });
-  slots.send(1, 0);
-  slots.send(2, 0);
-  slots.failed(2);
+  const slots = new ReplicaSlots({ ...settings, isPaced: () => false });
+  const first = slots.send(0);
+  const second = slots.send(0);
+  slots.failed(second);
   slots.rejected({ sentMs: 0, nowMs: 1 });
   expect(slots.readySinceMs(1)).toBe(6);
 
-  slots.answered(1, 2.4);
+  slots.answered(first, 2.4);
   expect(slots.readySinceMs(2.4)).toBe(2.4);
 });
 
 test("an event-loop stall does not count as service time", () => {
-  const slots = createReplicaSlots(settings);
-  slots.send(1, 0);
+  const slots = new ReplicaSlots(settings);
+  const slot = slots.send(0);
   slots.compensateStall(200);
 
-  expect(slots.answered(1, 202.4)).toBeCloseTo(2);
+  expect(slots.answered(slot, 202.4)).toBeCloseTo(2);
 });
 
 test("a shorter way is believed at once, a longer one by and by", () => {
-  const slots = createReplicaSlots(settings);
+  const slots = new ReplicaSlots(settings);
   slots.observeRoundTrip(1);
   expect(slots.roundTripMs).toBe(1);
   slots.observeRoundTrip(0.5);
@@ -195,13 +197,14 @@ test("a server that rejects for want of capacity gets no more than it had", () =
 });
 
 test("a call of another gateway takes its way there and back, which is not the replica's time", () => {
-  const slots = createReplicaSlots({ ...settings, roundTripMs: 0.4, initialServiceMs: 2 });
+  const slots = new ReplicaSlots({ ...settings, roundTripMs: 0.4, initialServiceMs: 2 });
 
   for (let attempt = 1; attempt <= 10; attempt += 1) {
-    expect(slots.send(attempt, 100 * attempt, 0.5)).toBeCloseTo(100 * attempt + 0.7);
-    expect(slots.answered(attempt, 100 * attempt + 3.4)).toBeCloseTo(2);
+    const slot = slots.send(100 * attempt, 0.5);
+    expect(slot.startMs).toBeCloseTo(100 * attempt + 0.7);
+    expect(slots.answered(slot, 100 * attempt + 3.4)).toBeCloseTo(2);
   }
-  slots.send(11, 2_000, 0.5);
+  slots.send(2_000, 0.5);
 
   expect(slots).toMatchObject({ usualMs: expect.closeTo(2), roundTripMs: 0.4 });
   // The next one arrives when the first ends, 2.7 ms after it was sent, and is on its way for 0.7 ms.
@@ -210,7 +213,7 @@ test("a call of another gateway takes its way there and back, which is not the r
 
 test("of shared slots a gateway has its part, and one at least", () => {
   const gateways = { gatewayCount: 1, ownLag: { ms: () => 0 } };
-  const slots = createReplicaSlots({
+  const slots = new ReplicaSlots({
     ...settings,
     parallelism: 4,
     gateways,
@@ -221,9 +224,9 @@ test("of shared slots a gateway has its part, and one at least", () => {
   gateways.gatewayCount = 3;
   slots.sharingChanged();
   expect(slots.slotCount).toBe(2);
-  slots.send(1, 0);
+  slots.send(0);
   expect(slots.readySinceMs(0)).toBe(0);
-  slots.send(2, 0);
+  slots.send(0);
   expect(slots.readySinceMs(0)).toBe(Number.POSITIVE_INFINITY);
 
   gateways.gatewayCount = 100;

@@ -1,6 +1,6 @@
-import { IdMap } from "@tensorgate/core";
 import type { ConcurrencyLimit } from "./concurrency-limit.ts";
-import { createServiceTime, type OwnLag } from "./latency.ts";
+import { type OwnLag, ServiceTime } from "./latency.ts";
+import { endMsAfter, repliedMs, slotAfter, type TakenSlot } from "./taken-slot.ts";
 
 export interface SlotSettings {
   /** Requests that a replica processes at the same time, or an adaptive limit of those in flight. */
@@ -21,73 +21,8 @@ export interface SlotSettings {
   readonly roundTripMs: number;
   /** Service time before the first request has ended, in milliseconds. */
   readonly initialServiceMs: number;
-  /** Called after every change that an event has made. */
-  readonly onChange: () => void;
-}
-
-/** The slots of one replica: what is in flight there, and when it may get more. */
-export interface ReplicaSlots {
-  /** Requests that it processes at the same time, as far as is known. */
-  readonly parallelism: number;
-  /** As many as keep it busy while a reply and the next request are in transit; of shared ones the gateway's part. */
-  readonly slotCount: number;
-  /** Median service time, in milliseconds. */
-  readonly usualMs: number;
-  /** How long a request takes a slot on average, in milliseconds. */
-  readonly takenMs: number;
-  readonly roundTripMs: number;
-  /** When the last request was sent; -Infinity before the first. */
-  readonly lastSentMs: number;
-  /** Counts the attempts in flight, including abandoned ones that may still be processed. */
-  inFlight(nowMs: number): number;
-  /** Allows one request in flight at most until then. */
-  limitToOne(untilMs: number): void;
-  /** When that ends, in milliseconds; -Infinity if it never began. */
-  readonly limitedUntilMs: number;
-  /** Returns the earliest time to send the next request; Infinity while only a reply can free a slot. */
-  readySinceMs(nowMs: number): number;
-  /**
-   * Takes a slot. @returns when the replica should begin with the attempt
-   *
-   * @param detourMs - one way to the gateway that sends it, in milliseconds, if that is another one
-   */
-  send(attemptId: number, nowMs: number, detourMs?: number): number;
-  /**
-   * Frees the slot of an attempt, and learns from its reply.
-   *
-   * @returns the time that the replica took, in milliseconds; undefined for an unknown attempt
-   */
-  answered(attemptId: number, nowMs: number): number | undefined;
-  /** Frees the slot of an attempt, and learns nothing. */
-  failed(attemptId: number): void;
-  /**
-   * Marks an attempt whose reply will not be read. The replica works on, so its slot is freed when that should be over.
-   *
-   * @returns when that is, in milliseconds on the clock of the events
-   */
-  abandoned(attemptId: number, nowMs: number): number;
-  /** Abandoned attempts that may still be processed. */
-  readonly abandonedCount: number;
-  /** Returns when the first slot is freed without a reply; Infinity if no attempt is abandoned. */
-  freeWithoutReplyMs(nowMs: number): number;
-  /** Pauses a replica that rejected a request for want of capacity. */
-  rejected(request: { readonly sentMs: number; readonly nowMs: number }): void;
-  observeRoundTrip(roundTripMs: number): void;
-  /** Counts the slots again, after `gatewayCount` has changed. */
-  sharingChanged(): void;
-  /** Shifts timestamps by an event-loop stall: replies of that time came earlier than they seem. */
-  compensateStall(stallMs: number): void;
-}
-
-interface InFlight {
-  sentMs: number;
-  /** One way to the replica, in milliseconds. */
-  readonly detourMs: number;
-  arrivesMs: number;
-  /** When the replica should begin with it, and be done. */
-  startMs: number;
-  endMs: number;
-  isAbandoned: boolean;
+  /** Notes every change that an event has made. */
+  readonly observer: { changed(): void };
 }
 
 /** A reply is overdue after this many median deviations. */
@@ -103,191 +38,262 @@ const shorterDetourWeight = 0.05;
 /** Weight of a longer round trip, which may have been queued. A shorter one is closer to the truth and counts whole. */
 const longerWeight = 0.05;
 
-export function createReplicaSlots(settings: SlotSettings): ReplicaSlots {
-  const { parallelism } = settings;
-  const adaptive = typeof parallelism === "number" ? undefined : parallelism;
-  const concurrency = typeof parallelism === "number" ? parallelism : 1;
-  const service = createServiceTime(settings.initialServiceMs);
-  /** By attempt, in the order they were sent, which is the order in which they are processed. */
-  const inFlight = new IdMap<InFlight>();
-  let wasMeasured = false;
+/** The slots of one replica: what is in flight there, and when it may get more. Only its methods change its fields. */
+export class ReplicaSlots {
+  /** Requests that it processes at the same time, as far as is known. */
+  parallelism: number;
+  /** As many as keep it busy while a reply and the next request are in transit; of shared ones the gateway's part. */
+  slotCount = 0;
+  /** Median service time, in milliseconds. */
+  usualMs = 0;
+  /** How long a request takes a slot on average, in milliseconds. */
+  takenMs = 0;
+  roundTripMs: number;
+  /** When the last request was sent; -Infinity before the first. */
+  lastSentMs: number = Number.NEGATIVE_INFINITY;
+  /** Attempts in flight as of the last `inFlight` or `readySinceMs`. */
+  inFlightCount = 0;
+  /** Abandoned attempts that may still be processed. */
+  abandonedCount = 0;
+  /** Until then one request in flight is allowed at most, in milliseconds; -Infinity if that never began. */
+  limitedUntilMs: number = Number.NEGATIVE_INFINITY;
+  readonly #concurrency: number;
+  readonly #adaptive: ConcurrencyLimit | undefined;
+  readonly #service: ServiceTime;
+  readonly #gateways: SlotSettings["gateways"];
+  readonly #isPaced: () => boolean;
+  readonly #observer: SlotSettings["observer"];
+  /** In flight, in the order they were sent, in which they are processed. */
+  #first: TakenSlot | undefined;
+  #last: TakenSlot | undefined;
+  #wasMeasured = false;
   /** Detour that the next request may have, since it may come from any gateway: a replica that waits is worse than one early call. */
-  let detourMs = 0;
+  #detourMs = 0;
   /**
    * Slots for requests in transit, per request that is processed: one more for each reply. A round trip that was measured
    * too long makes the service time seem short, and would else queue a hundred requests before a reply shows the truth.
    */
-  let inTransit = 1;
+  #inTransit = 1;
   /** End of a pause after a rejection, unless a reply ends it earlier. */
-  let fullUntilMs = Number.NEGATIVE_INFINITY;
+  #fullUntilMs = Number.NEGATIVE_INFINITY;
+
+  constructor(settings: SlotSettings) {
+    const { parallelism, roundTripMs, initialServiceMs, gateways, isPaced, observer } = settings;
+    this.#adaptive = typeof parallelism === "number" ? undefined : parallelism;
+    this.#concurrency = typeof parallelism === "number" ? parallelism : 1;
+    this.#service = new ServiceTime(initialServiceMs);
+    this.#gateways = gateways;
+    this.#isPaced = isPaced;
+    this.#observer = observer;
+    this.parallelism = this.#concurrency;
+    this.roundTripMs = roundTripMs;
+    this.#update();
+  }
+
+  /** Counts the attempts in flight, including abandoned ones that may still be processed. */
+  inFlight(nowMs: number): number {
+    if (this.abandonedCount > 0) this.#prune(nowMs);
+    return this.inFlightCount;
+  }
+
+  /** Allows one request in flight at most until then. */
+  limitToOne(untilMs: number): void {
+    this.limitedUntilMs = untilMs;
+    this.#observer.changed();
+  }
+
+  /** Returns the earliest time to send the next request; Infinity while only a reply can free a slot. */
+  readySinceMs(nowMs: number): number {
+    if (this.abandonedCount > 0) this.#prune(nowMs);
+    const { inFlightCount, slotCount } = this;
+    if (this.#fullUntilMs > nowMs) return this.#fullUntilMs;
+    if (inFlightCount > 0 && nowMs < this.limitedUntilMs) return this.freeWithoutReplyMs(nowMs);
+    if (this.#adaptive) return inFlightCount < slotCount ? nowMs : Number.POSITIVE_INFINITY;
+    if (inFlightCount >= slotCount) return this.freeWithoutReplyMs(nowMs);
+    if (inFlightCount < this.#concurrency) return nowMs;
+    return this.#isPaced()
+      ? Math.max(nowMs, this.#nextStartMs(nowMs) - this.roundTripMs / 2 - this.#detourMs)
+      : nowMs;
+  }
+
+  /**
+   * Takes a slot, which `answered` or `failed` frees, or `abandoned` after a time.
+   *
+   * @param detourMs - one way to the gateway that sends the attempt, in milliseconds, if that is another one
+   */
+  send(nowMs: number, detourMs = 0): TakenSlot {
+    const arrivesMs = nowMs + this.roundTripMs / 2 + detourMs;
+    const changedMs = this.#detourMs + shorterDetourWeight * (detourMs - this.#detourMs);
+    this.#detourMs = Math.max(detourMs, changedMs);
+    const freeMs = this.#adaptive ? nowMs : this.#nextStartMs(nowMs);
+    const startMs = Math.max(arrivesMs, Number.isFinite(freeMs) ? freeMs : arrivesMs);
+    const before = this.#last;
+    const slot: TakenSlot = {
+      sentMs: nowMs,
+      detourMs,
+      arrivesMs,
+      startMs,
+      endMs: startMs + this.#service.usualMs,
+      isAbandoned: false,
+      before,
+      after: undefined,
+    };
+    if (before) before.after = slot;
+    else this.#first = slot;
+    this.#last = slot;
+    this.inFlightCount += 1;
+    this.lastSentMs = nowMs;
+    this.#observer.changed();
+    return slot;
+  }
+
+  /** Frees a slot, and learns from the reply. @returns the time that the replica took, in milliseconds */
+  answered(slot: TakenSlot, nowMs: number): number {
+    const wasFull = this.inFlightCount >= this.slotCount;
+    const { detourMs, sentMs, startMs } = slot;
+    this.failed(slot);
+    this.#fullUntilMs = Number.NEGATIVE_INFINITY;
+    // The reply has come within that time.
+    const attemptMs = nowMs - sentMs - 2 * detourMs;
+    if (attemptMs < this.roundTripMs) this.roundTripMs = Math.max(0, attemptMs);
+    const { roundTripMs } = this;
+    const endedMs = nowMs - roundTripMs / 2 - detourMs;
+    const tookMs = Math.max(0, endedMs - startMs);
+    if (this.#adaptive) {
+      const ownLagMs = this.#gateways.ownLag.ms(nowMs);
+      this.#adaptive.observe({ nowMs, wasFull, tookMs, roundTripMs, ownLagMs });
+    }
+    this.#service.observe(tookMs);
+    this.#inTransit += 1;
+    this.#update();
+    if (!this.#adaptive) this.#beginNext(endedMs);
+    return tookMs;
+  }
+
+  /** Frees a slot, and learns nothing. */
+  failed(slot: TakenSlot): void {
+    const { before, after } = slot;
+    if (before) before.after = after;
+    else this.#first = after;
+    if (after) after.before = before;
+    else this.#last = before;
+    // Nor may what has left lead to those that came after it.
+    slot.before = undefined;
+    slot.after = undefined;
+    this.inFlightCount -= 1;
+    if (slot.isAbandoned) this.abandonedCount -= 1;
+    this.#observer.changed();
+  }
+
+  /**
+   * Marks an attempt whose reply will not be read. The replica works on, so its slot is freed when that should be over.
+   *
+   * @returns when that is, in milliseconds on the clock of the events
+   */
+  abandoned(slot: TakenSlot, nowMs: number): number {
+    if (!slot.isAbandoned) this.abandonedCount += 1;
+    slot.isAbandoned = true;
+    // An overdue one may never end, and no event would show it.
+    slot.endMs = Math.max(slot.endMs, nowMs - this.roundTripMs / 2 - slot.detourMs);
+    this.#observer.changed();
+    return repliedMs(slot, this.roundTripMs);
+  }
+
+  /** Returns when the first slot is freed without a reply; Infinity if no attempt is abandoned. */
+  freeWithoutReplyMs(nowMs: number): number {
+    let freeMs = Number.POSITIVE_INFINITY;
+    if (this.abandonedCount === 0) return freeMs;
+    this.#prune(nowMs);
+    for (let each = this.#first; each; each = each.after) {
+      if (each.isAbandoned) freeMs = Math.min(freeMs, repliedMs(each, this.roundTripMs));
+    }
+    return freeMs;
+  }
+
+  /** Pauses a replica that rejected a request for want of capacity. */
+  rejected({ sentMs, nowMs }: { readonly sentMs: number; readonly nowMs: number }): void {
+    this.#adaptive?.onRejected({ inFlight: this.inFlightCount, sentMs, nowMs });
+    this.#update();
+    this.#fullUntilMs = nowMs + Math.max(this.#service.usualMs, minPauseMs);
+    this.#observer.changed();
+  }
+
+  observeRoundTrip(measuredMs: number): void {
+    const { roundTripMs } = this;
+    if (measuredMs === roundTripMs) return;
+    const isLonger = this.#wasMeasured && measuredMs > roundTripMs;
+    this.roundTripMs = isLonger
+      ? roundTripMs + longerWeight * (measuredMs - roundTripMs)
+      : measuredMs;
+    this.#wasMeasured = true;
+    this.#update();
+    this.#observer.changed();
+  }
+
+  /** Counts the slots again, after `gatewayCount` has changed. */
+  sharingChanged(): void {
+    this.#update();
+    this.#observer.changed();
+  }
+
+  /** Shifts timestamps by an event-loop stall: replies of that time came earlier than they seem. */
+  compensateStall(stallMs: number): void {
+    for (let each = this.#first; each; each = each.after) {
+      each.sentMs += stallMs;
+      each.arrivesMs += stallMs;
+      each.startMs += stallMs;
+      each.endMs += stallMs;
+    }
+    this.#observer.changed();
+  }
 
   /** Derives the slots from the limit, the service time and the round trip. */
-  function update(): void {
-    slots.usualMs = service.usualMs;
+  #update(): void {
+    const { usualMs, meanMs, count } = this.#service;
+    this.usualMs = usualMs;
     let slotCount: number;
-    if (adaptive) {
-      slots.parallelism = adaptive.limit;
-      slotCount = adaptive.limit;
+    if (this.#adaptive) {
+      slotCount = this.#adaptive.limit;
+      this.parallelism = slotCount;
       // Slots that cover the round trip are taken during it.
-      slots.takenMs = service.meanMs + slots.roundTripMs;
+      this.takenMs = meanMs + this.roundTripMs;
     } else {
-      slots.takenMs = service.meanMs;
+      this.takenMs = meanMs;
       // One slow ping before the service time is known makes no long round trip.
-      const isKnown = service.count >= minReplies;
-      const transitMs = slots.roundTripMs + 2 * detourMs;
-      const wanted = isKnown ? Math.ceil(transitMs / Math.max(service.usualMs, 0.1)) : 1;
-      inTransit = Math.max(1, Math.min(wanted, inTransit));
-      slotCount = concurrency * (1 + inTransit);
+      const isKnown = count >= minReplies;
+      const transitMs = this.roundTripMs + 2 * this.#detourMs;
+      const wanted = isKnown ? Math.ceil(transitMs / Math.max(usualMs, 0.1)) : 1;
+      this.#inTransit = Math.max(1, Math.min(wanted, this.#inTransit));
+      slotCount = this.#concurrency * (1 + this.#inTransit);
     }
-    slots.slotCount = Math.max(1, Math.floor(slotCount / settings.gateways.gatewayCount));
+    this.slotCount = Math.max(1, Math.floor(slotCount / this.#gateways.gatewayCount));
   }
 
   /** Removes abandoned attempts that the replica should be done with. */
-  function prune(nowMs: number): void {
-    for (const [attemptId, { isAbandoned, endMs, detourMs: wayMs }] of inFlight) {
-      if (isAbandoned && endMs + slots.roundTripMs / 2 + wayMs <= nowMs) remove(attemptId);
+  #prune(nowMs: number): void {
+    let each = this.#first;
+    while (each) {
+      const { after } = each;
+      if (each.isAbandoned && repliedMs(each, this.roundTripMs) <= nowMs) this.failed(each);
+      each = after;
     }
   }
 
   /** Returns when the replica could begin with the next request; Infinity if that waits for an overdue one. */
-  function nextStartMs(nowMs: number): number {
-    const ahead = inFlight.size - concurrency;
+  #nextStartMs(nowMs: number): number {
+    const ahead = this.inFlightCount - this.#concurrency;
     if (ahead < 0) return nowMs;
-    const lateMs = Math.max(service.usualMs * maxLateShare, service.deviationMs * maxDeviations);
-    const latestMs = nowMs - slots.roundTripMs / 2 - lateMs;
-    const ends = Float64Array.from(inFlight.values(), ({ endMs, detourMs: wayMs }) =>
-      endMs + wayMs < latestMs ? Number.POSITIVE_INFINITY : endMs,
-    );
-    return ends.sort()[ahead] ?? Number.POSITIVE_INFINITY;
+    const strayMs = this.#service.deviationMs() * maxDeviations;
+    const lateMs = Math.max(this.usualMs * maxLateShare, strayMs);
+    const latestMs = nowMs - this.roundTripMs / 2 - lateMs;
+    return endMsAfter(this.#first, { count: this.inFlightCount, ahead, latestMs });
   }
 
-  function remove(attemptId: number): void {
-    if (inFlight.get(attemptId)?.isAbandoned) slots.abandonedCount -= 1;
-    inFlight.delete(attemptId);
-    settings.onChange();
+  /** The next request that waits at the replica begins now, earlier or later than expected. */
+  #beginNext(nowMs: number): void {
+    const next = slotAfter(this.#first, this.#concurrency - 1);
+    if (!next) return;
+    next.startMs = Math.max(next.arrivesMs, nowMs);
+    next.endMs = next.startMs + this.#service.usualMs;
   }
-
-  const slots = {
-    parallelism: concurrency,
-    slotCount: 0,
-    usualMs: 0,
-    takenMs: 0,
-    roundTripMs: settings.roundTripMs,
-    lastSentMs: Number.NEGATIVE_INFINITY,
-    abandonedCount: 0,
-    limitedUntilMs: Number.NEGATIVE_INFINITY,
-    inFlight: (nowMs: number) => {
-      if (slots.abandonedCount > 0) prune(nowMs);
-      return inFlight.size;
-    },
-    limitToOne: (untilMs: number) => {
-      slots.limitedUntilMs = untilMs;
-      settings.onChange();
-    },
-    readySinceMs: (nowMs: number) => {
-      if (slots.abandonedCount > 0) prune(nowMs);
-      const { size } = inFlight;
-      if (fullUntilMs > nowMs) return fullUntilMs;
-      if (size > 0 && nowMs < slots.limitedUntilMs) return slots.freeWithoutReplyMs(nowMs);
-      if (adaptive) return size < slots.slotCount ? nowMs : Number.POSITIVE_INFINITY;
-      if (size >= slots.slotCount) return slots.freeWithoutReplyMs(nowMs);
-      if (size < concurrency) return nowMs;
-      return settings.isPaced()
-        ? Math.max(nowMs, nextStartMs(nowMs) - slots.roundTripMs / 2 - detourMs)
-        : nowMs;
-    },
-    send: (attemptId: number, nowMs: number, wayMs = 0) => {
-      const arrivesMs = nowMs + slots.roundTripMs / 2 + wayMs;
-      detourMs = Math.max(wayMs, detourMs + shorterDetourWeight * (wayMs - detourMs));
-      const freeMs = adaptive ? nowMs : nextStartMs(nowMs);
-      const startMs = Math.max(arrivesMs, Number.isFinite(freeMs) ? freeMs : arrivesMs);
-      const endMs = startMs + service.usualMs;
-      const way = { sentMs: nowMs, arrivesMs, detourMs: wayMs };
-      inFlight.set(attemptId, { ...way, startMs, endMs, isAbandoned: false });
-      slots.lastSentMs = nowMs;
-      settings.onChange();
-      return startMs;
-    },
-    answered: (attemptId: number, nowMs: number) => {
-      const wasFull = inFlight.size >= slots.slotCount;
-      const done = inFlight.get(attemptId);
-      if (!done) return undefined;
-      remove(attemptId);
-      fullUntilMs = Number.NEGATIVE_INFINITY;
-      // The reply has come within that time.
-      const attemptMs = nowMs - done.sentMs - 2 * done.detourMs;
-      if (attemptMs < slots.roundTripMs) slots.roundTripMs = Math.max(0, attemptMs);
-      const endedMs = nowMs - slots.roundTripMs / 2 - done.detourMs;
-      const tookMs = Math.max(0, endedMs - done.startMs);
-      adaptive?.observe({
-        nowMs,
-        wasFull,
-        tookMs,
-        roundTripMs: slots.roundTripMs,
-        ownLagMs: settings.gateways.ownLag.ms(nowMs),
-      });
-      service.observe(tookMs);
-      inTransit += 1;
-      update();
-      // The next one begins now, earlier or later than expected.
-      const next = adaptive ? undefined : [...inFlight.values()][concurrency - 1];
-      if (next) {
-        next.startMs = Math.max(next.arrivesMs, endedMs);
-        next.endMs = next.startMs + service.usualMs;
-      }
-      return tookMs;
-    },
-    failed: remove,
-    abandoned: (attemptId: number, nowMs: number) => {
-      const found = inFlight.get(attemptId);
-      if (!found) return nowMs;
-      if (!found.isAbandoned) slots.abandonedCount += 1;
-      found.isAbandoned = true;
-      // An overdue one may never end, and no event would show it.
-      found.endMs = Math.max(found.endMs, nowMs - slots.roundTripMs / 2 - found.detourMs);
-      settings.onChange();
-      return found.endMs + slots.roundTripMs / 2 + found.detourMs;
-    },
-    freeWithoutReplyMs: (nowMs: number) => {
-      let freeMs = Number.POSITIVE_INFINITY;
-      if (slots.abandonedCount === 0) return freeMs;
-      prune(nowMs);
-      for (const { isAbandoned, endMs, detourMs: wayMs } of inFlight.values()) {
-        if (isAbandoned) freeMs = Math.min(freeMs, endMs + slots.roundTripMs / 2 + wayMs);
-      }
-      return freeMs;
-    },
-    rejected: ({ sentMs, nowMs }: { readonly sentMs: number; readonly nowMs: number }) => {
-      adaptive?.onRejected({ inFlight: inFlight.size, sentMs, nowMs });
-      update();
-      fullUntilMs = nowMs + Math.max(service.usualMs, minPauseMs);
-      settings.onChange();
-    },
-    observeRoundTrip: (measuredMs: number) => {
-      const { roundTripMs } = slots;
-      if (measuredMs === roundTripMs) return;
-      const isLonger = wasMeasured && measuredMs > roundTripMs;
-      slots.roundTripMs = isLonger
-        ? roundTripMs + longerWeight * (measuredMs - roundTripMs)
-        : measuredMs;
-      wasMeasured = true;
-      update();
-      settings.onChange();
-    },
-    sharingChanged: () => {
-      update();
-      settings.onChange();
-    },
-    compensateStall: (stallMs: number) => {
-      for (const each of inFlight.values()) {
-        each.sentMs += stallMs;
-        each.arrivesMs += stallMs;
-        each.startMs += stallMs;
-        each.endMs += stallMs;
-      }
-      settings.onChange();
-    },
-  };
-  update();
-  return slots;
 }

@@ -173,9 +173,9 @@ function answerOf(
   resultsJson: string,
 ): HttpAnswer {
   const modelMember = model
-    ? `"model":{"name":${quoted(model.name)},"version":"${model.version}"},`
+    ? `"model":{"name":${JSON.stringify(model.name)},"version":"${model.version}"},`
     : "";
-  const regionMember = region === undefined ? "" : `"region":${quoted(region)},`;
+  const regionMember = region === undefined ? "" : `"region":${JSON.stringify(region)},`;
   return {
     contentType: "application/json",
     body: `{${modelMember}${regionMember}"results":[${resultsJson}]}\n`,
@@ -200,14 +200,16 @@ function resultJson<Value>(
 
 export function labelsJson(labels: readonly LabelScore[]): string {
   let items = "";
-  for (const each of labels) items += `${items && ","}{${labelMembers(each)}}`;
+  for (const { index, label, score } of labels) {
+    items += `${items && ","}{${labelMember(index, label)}${float32Json(score)}}`;
+  }
   return `"labels":[${items}]`;
 }
 
 export function boxesJson({ boxes, image }: Detections): string {
   const items = boxes.map(
-    ({ box, normalized, ...label }) =>
-      `{${labelMembers(label)},"box":${rectangleJson(box)},"normalized":${rectangleJson(normalized)}}`,
+    ({ box, normalized, index, label, score }) =>
+      `{${labelMember(index, label)}${float32Json(score)},"box":${rectangleJson(box)},"normalized":${rectangleJson(normalized)}}`,
   );
   return `"boxes":[${items.join(",")}],"image":{"width":${image.width},"height":${image.height}}`;
 }
@@ -216,21 +218,16 @@ function rectangleJson({ x, y, width, height }: Rectangle): string {
   return `{"x":${float32Json(x)},"y":${float32Json(y)},"width":${float32Json(width)},"height":${float32Json(height)}}`;
 }
 
-function labelMembers({ index, label, score }: LabelScore): string {
-  return `"index":${index},"label":${quoted(label)},"score":${float32Json(score)}`;
-}
+/** What was written before of the label of each index: of a model's labels the same few come up again and again. */
+const labelsBefore = new Map<number, { readonly label: string; readonly json: string }>();
+const maxLabelsBefore = 8_192;
 
-/** Texts that were written before as JSON, such as the labels of a model, and most and longest of them that are kept. */
-const quotedBefore = new Map<string, string>();
-const maxQuoted = { count: 8_192, length: 128 };
-
-function quoted(text: string): string {
-  const known = quotedBefore.get(text);
-  if (known !== undefined) return known;
-  const json = JSON.stringify(text);
-  if (text.length > maxQuoted.length) return json;
-  if (quotedBefore.size >= maxQuoted.count) quotedBefore.clear();
-  quotedBefore.set(text, json);
+/** The members of a label that do not vary from picture to picture, up to the value of its score. */
+function labelMember(index: number, label: string): string {
+  const before = labelsBefore.get(index);
+  if (before?.label === label) return before.json;
+  const json = `"index":${index},"label":${JSON.stringify(label)},"score":`;
+  if (index < maxLabelsBefore) labelsBefore.set(index, { label, json });
   return json;
 }
 

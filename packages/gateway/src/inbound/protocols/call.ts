@@ -219,12 +219,22 @@ export function replyHeaders(
 ): Record<string, string> {
   const headers: Record<string, string> = { "x-request-id": call.requestId };
   if (model) {
-    headers["x-tensorgate-model"] = headerText(`${model.name}@${model.version}`);
+    headers["x-tensorgate-model"] = modelText(model);
     headers["x-tensorgate-revision"] = String(model.revision ?? 0);
   }
   if (region !== undefined) headers["x-tensorgate-region"] = headerText(region);
   headers["server-timing"] = serverTiming(call, totalMs);
   return call.routingTrace ? { ...headers, ...traceHeaders(call) } : headers;
+}
+
+/** The model of the call before, as its header has it: most calls are of few models. */
+let modelBefore = { name: "", version: 0n, text: "@0" };
+
+function modelText({ name, version }: AnsweringModel): string {
+  if (name !== modelBefore.name || version !== modelBefore.version) {
+    modelBefore = { name, version, text: headerText(`${name}@${version}`) };
+  }
+  return modelBefore.text;
 }
 
 /** A name that the configuration or a replica gave, in what a header can hold: percent-encoded where it is not ASCII. */

@@ -278,6 +278,8 @@ function parseRegions(text: string): readonly string[] {
     .filter((name) => name !== "");
 }
 
+const noHints: RoutingHints = {};
+
 function hintsFrom(header: ReadHeader, caller: Caller | undefined): RoutingHints {
   const region = header("x-tensorgate-region");
   const regions = header("x-tensorgate-residency");
@@ -288,6 +290,8 @@ function hintsFrom(header: ReadHeader, caller: Caller | undefined): RoutingHints
   const priority = header(priorityHeader);
   const hops = header(hopsHeader);
   const session = header(sessionHeader);
+  // As most calls, which share it: five spreads of nothing cost more than all of the above.
+  if ((region ?? priority ?? hops ?? session ?? residency) === undefined) return noHints;
   return {
     ...(region && { region }),
     ...(priority && { priority: parsePriority(priority) }),

@@ -124,19 +124,14 @@ export function goawayFrame(code: number): Buffer {
   return frame(frameType.GOAWAY, payload);
 }
 
-/** Receives the frames of a connection. A payload is valid until the function returns. */
-export type OnFrame = (type: number, flags: number, id: number, payload: Buffer) => void;
-
 /** Cuts what a connection receives into frames. */
-export class FrameReader {
-  readonly #onFrame: OnFrame;
+export abstract class FrameReader {
   /** The beginning of a frame that was not received whole. */
   #pending: Buffer | undefined;
   #pendingBytes = 0;
 
-  constructor(onFrame: OnFrame) {
-    this.#onFrame = onFrame;
-  }
+  /** Receives a frame, whose payload is valid until this returns. */
+  protected abstract onFrame(type: number, flags: number, id: number, payload: Buffer): void;
 
   /**
    * @param bytes - valid until this returns
@@ -183,13 +178,21 @@ export class FrameReader {
   #report(bytes: Buffer, at: number, end: number): void {
     const id = bytes.readUInt32BE(at + 5) & 0x7fff_ffff;
     const payload = bytes.subarray(at + frameHeadBytes, end);
-    this.#onFrame(bytes[at + 3] as number, bytes[at + 4] as number, id, payload);
+    this.onFrame(bytes[at + 3] as number, bytes[at + 4] as number, id, payload);
   }
 }
 
 function payloadBytes(bytes: Buffer, at: number): number {
-  const byteCount = bytes.readUIntBE(at, 3);
+  const [high, middle, low] = [
+    bytes[at] as number,
+    bytes[at + 1] as number,
+    bytes[at + 2] as number,
+  ];
+  const byteCount = (high << 16) | (middle << 8) | low;
   if (byteCount <= maxFrameBytes) return byteCount;
+  if (bytes.toString("latin1", at, at + 5) === "HTTP/") {
+    throw new Http2Error("the server answers in HTTP/1.1");
+  }
   const message = `a frame of ${byteCount} bytes`;
   throw new Http2Error(message, http2Code.FRAME_SIZE_ERROR);
 }

@@ -14,7 +14,10 @@ import { type DecodedBlock, HpackDecoder } from "./hpack.ts";
 export interface FrameTarget {
   /** Whether it takes no further frames. */
   readonly isEnded: boolean;
-  /** @param paddedBytes - of the payload with its padding, which the windows count */
+  /**
+   * @param paddedBytes - of the payload with its padding, which the windows count
+   * @throws Http2Error for a stream that was never opened, as the connection (id 0) is none
+   */
   onData(id: number, data: Buffer, paddedBytes: number, isEnd: boolean): void;
   onHeaders(id: number, block: DecodedBlock, isEnd: boolean): void;
   onReset(id: number, code: number): void;
@@ -50,31 +53,19 @@ interface OpenBlock {
  *
  * @see RFC 9113, section 6
  */
-export class IncomingFrames {
+export class IncomingFrames extends FrameReader {
   readonly #target: FrameTarget;
-  readonly #reader = new FrameReader((type, flags, id, payload) =>
-    this.#onFrame(type, flags, id, payload),
-  );
   readonly #decoder = new HpackDecoder();
   #openBlock: OpenBlock | undefined;
   #hasSettings = false;
 
   constructor(target: FrameTarget) {
+    super();
     this.#target = target;
   }
 
-  /**
-   * @param bytes - valid until this returns
-   * @throws Http2Error or HpackError if the connection cannot be used any further
-   */
-  read(bytes: Buffer): void {
-    if (!this.#hasSettings && bytes.toString("latin1", 0, 5) === "HTTP/") {
-      throw new Http2Error("the server answers in HTTP/1.1");
-    }
-    this.#reader.read(bytes);
-  }
-
-  #onFrame(type: number, flags: number, id: number, payload: Buffer): void {
+  /** @throws Http2Error or HpackError if the connection cannot be used any further */
+  protected override onFrame(type: number, flags: number, id: number, payload: Buffer): void {
     // What ended the connection may have come with frames behind it.
     if (this.#target.isEnded) return;
     if (this.#openBlock && type !== frameType.CONTINUATION) {
@@ -87,13 +78,13 @@ export class IncomingFrames {
     }
     switch (type) {
       case frameType.DATA:
-        this.#onData(flags, ofStream(id), payload);
+        this.#onData(flags, id, payload);
         break;
       case frameType.HEADERS:
-        this.#onHeaders(flags, ofStream(id), payload);
+        this.#onHeaders(flags, id, payload);
         break;
       case frameType.RST_STREAM:
-        this.#target.onReset(ofStream(id), numberOf(payload));
+        this.#target.onReset(id, numberOf(payload));
         break;
       case frameType.SETTINGS:
         ofConnection(id);
@@ -122,13 +113,13 @@ export class IncomingFrames {
   }
 
   #onData(flags: number, id: number, payload: Buffer): void {
-    const data = withoutPadding(flags, payload);
+    const data = flags & frameFlag.PADDED ? withoutPadding(payload) : payload;
     const isEnd = (flags & frameFlag.END_STREAM) !== 0;
     this.#target.onData(id, data, payload.length, isEnd);
   }
 
   #onHeaders(flags: number, id: number, payload: Buffer): void {
-    let part = withoutPadding(flags, payload);
+    let part = flags & frameFlag.PADDED ? withoutPadding(payload) : payload;
     if (flags & frameFlag.PRIORITY) {
       if (part.length < 5) throw wrongSize("HEADERS", payload);
       part = part.subarray(5);
@@ -196,8 +187,7 @@ function readSetting(settings: ServerSettings, id: number, value: number): void 
 }
 
 /** @see RFC 9113, section 6.1 */
-function withoutPadding(flags: number, payload: Buffer): Buffer {
-  if (!(flags & frameFlag.PADDED)) return payload;
+function withoutPadding(payload: Buffer): Buffer {
   const [paddingBytes] = payload;
   if (paddingBytes === undefined || paddingBytes >= payload.length) {
     throw new Http2Error("padding is longer than its frame");
@@ -208,11 +198,6 @@ function withoutPadding(flags: number, payload: Buffer): Buffer {
 function numberOf(payload: Buffer): number {
   if (payload.length !== 4) throw wrongSize("a frame of one number", payload);
   return payload.readUInt32BE(0);
-}
-
-function ofStream(id: number): number {
-  if (id === 0) throw new Http2Error("a frame of a stream without one");
-  return id;
 }
 
 function ofConnection(id: number): void {

@@ -58,11 +58,6 @@ export class OutgoingStreams {
     return this.#open.size + this.#waiting.length;
   }
 
-  /** Whether there are no ids left for further streams. */
-  get isUsedUp(): boolean {
-    return this.#nextId + 2 * this.#waiting.length > maxWindowBytes;
-  }
-
   /** Whether more waits in the memory of the socket than bodies explain. */
   get isOverfull(): boolean {
     return this.#socket.writableLength > 2 * maxQueuedBytes;
@@ -74,8 +69,10 @@ export class OutgoingStreams {
     return this.#open.get(id >>> 1);
   }
 
-  add(stream: OwnStream): void {
-    this.#waiting.push(stream);
+  /** @returns whether there are ids left for further streams */
+  add(stream: OwnStream): boolean {
+    const waitingCount = this.#waiting.push(stream);
+    return this.#nextId + 2 * waitingCount <= maxWindowBytes;
   }
 
   /** Takes a stream out, which is over: nothing more of it is sent. */

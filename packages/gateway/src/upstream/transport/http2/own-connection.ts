@@ -33,6 +33,7 @@ class OwnConnection implements Http2Connection, FrameTarget, StreamOwner {
   isConnecting = true;
   isClosed = false;
   isEnded = false;
+  receivedBytes = 0;
   readonly #options: Http2Options;
   readonly #events: Http2Events;
   readonly #socket: Socket;
@@ -60,15 +61,10 @@ class OwnConnection implements Http2Connection, FrameTarget, StreamOwner {
     socket.once("close", onEnd);
   }
 
-  get receivedBytes(): number {
-    return this.isEnded ? 0 : this.#socket.bytesRead;
-  }
-
   send({ path, headers, body }: Http2Request, receiver: Http2Receiver): Http2Stream {
     if (this.isClosed) throw new Error("the connection is closed");
     const stream = new OwnStream(this, this.#fields.encode(path, headers), body, receiver);
-    this.#streams.add(stream);
-    if (this.#streams.isUsedUp) this.isClosed = true;
+    if (!this.#streams.add(stream)) this.isClosed = true;
     if (this.#willFlush) return stream;
     this.#willFlush = true;
     // Requests of a connection that come in one turn of the event loop are sent together at its end, those of several one
@@ -96,6 +92,7 @@ class OwnConnection implements Http2Connection, FrameTarget, StreamOwner {
     if (this.isEnded) return;
     this.isEnded = true;
     this.isClosed = true;
+    this.receivedBytes = 0;
     // The last frames are sent, unless the server reads nothing.
     const isFlushed = !this.isConnecting && this.#socket.writableLength === 0;
     if (isFlushed) this.#socket.destroySoon();
@@ -210,6 +207,7 @@ class OwnConnection implements Http2Connection, FrameTarget, StreamOwner {
 
   #read(bytes: Buffer): void {
     if (this.isEnded) return;
+    this.receivedBytes += bytes.length;
     try {
       this.#incoming.read(bytes);
     } catch (thrown) {

@@ -10,10 +10,7 @@ import {
   type Clock,
   commonRegions,
   DeadlineExceededError,
-  InvalidRequestError,
-  type Priority,
   type Protocol,
-  priorities,
   type RoutingHints,
   type Stage,
   type StageTime,
@@ -25,6 +22,16 @@ import type { RequestOptions } from "../options.ts";
 import { allowLongBody } from "../server/exchange.ts";
 import { networkOf } from "../server/listener/connections.ts";
 import type { NodeRequest, NodeResponse } from "../server/node-http.ts";
+import {
+  hasNoStore,
+  hopsHeader,
+  parseHops,
+  parsePriority,
+  parseRegions,
+  parseTimeoutMs,
+  priorityHeader,
+  timeoutHeader,
+} from "./call-headers.ts";
 
 /** Ends a call: an `AbortController` can. */
 export interface CallEnd {
@@ -226,57 +233,9 @@ function deadlineExceeded(timeoutMs: number): DeadlineExceededError {
   });
 }
 
-const timeoutHeader = "x-tensorgate-timeout-ms";
-const priorityHeader = "x-tensorgate-priority";
-const hopsHeader = "x-tensorgate-hops";
 const sessionHeader = "x-tensorgate-session";
 /** Characters of a session that count. */
 const maxSessionChars = 256;
-
-/** @throws InvalidRequestError if the header is there and not a number */
-function parseTimeoutMs(text: string): number {
-  if (/^-?\d{1,12}$/.test(text)) return Number(text);
-  throw new InvalidRequestError(`${timeoutHeader} must be a whole number of milliseconds`, {
-    field: timeoutHeader,
-  });
-}
-
-/** @see RFC 9111, section 5.2.1.5; gRPC's metadata has it too */
-function hasNoStore(cacheControl: string): boolean {
-  return cacheControl.split(",").some((each) => each.trim().toLowerCase() === "no-store");
-}
-
-/** @throws InvalidRequestError if there is no such priority */
-function parsePriority(text: string): Priority {
-  const found = priorities.find((priority) => priority === text.toLowerCase());
-  if (found) return found;
-  throw new InvalidRequestError(`${priorityHeader} must be one of ${priorities.join(", ")}`, {
-    field: priorityHeader,
-  });
-}
-
-/** From the gateway that a caller found to the one of another region, and no further. */
-const maxHops = 1;
-
-/** @throws InvalidRequestError if the call has come through more gateways than it may */
-function parseHops(text: string): number {
-  const hops = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN;
-  if (hops <= maxHops) return hops;
-  throw new InvalidRequestError(
-    `${hopsHeader} must be a whole number of gateways, at most ${maxHops}`,
-    {
-      field: hopsHeader,
-      hint: "a call may pass through one other gateway only; check the pools for a chain of gateways",
-    },
-  );
-}
-
-function parseRegions(text: string): readonly string[] {
-  return text
-    .split(",")
-    .map((name) => name.trim())
-    .filter((name) => name !== "");
-}
 
 const noHints: RoutingHints = {};
 

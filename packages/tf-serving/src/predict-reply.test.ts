@@ -2,6 +2,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import {
   bytesTensor,
+  type DialectNames,
   fieldTag,
   fixedSizeTensor,
   float32Tensor,
@@ -138,6 +139,40 @@ test("a reply from another version is parsed anew", () => {
   read(replyWith(tensor, { version: 1n }), asked);
 
   expect(read(replyWith(tensor, { version: 2n }), asked).model.version).toBe(2n);
+});
+
+test("the same reply under other names has its outputs under those", () => {
+  const message = replyWith(float32Tensor([1], Float32Array.of(1)));
+  const names = {
+    inputs: new Map(),
+    outputs: new Map(),
+    canonicalOutputs: new Map([["scores", "probabilities"]]),
+    patterns: [],
+  };
+  const read = createPredictReplyReader({});
+  const namesOf = (...call: [names?: DialectNames]) => [
+    ...read(message, asked, ...call).outputs.keys(),
+  ];
+
+  expect(namesOf()).toEqual(["scores"]);
+  expect(namesOf(names)).toEqual(["probabilities"]);
+  expect(namesOf()).toEqual(["scores"]);
+});
+
+test("a longer reply that begins as the last one, or a shorter one, is parsed anew", () => {
+  const message = replyWith(float32Tensor([1], Float32Array.of(1)));
+  const more = predictResponseSegments({ model: { name: "m", version: 2n }, outputs: new Map() });
+  const endsInValues = joined(
+    predictResponseSegments({
+      outputs: new Map([["scores", float32Tensor([1], Float32Array.of(1))]]),
+    }),
+  );
+  const read = createPredictReplyReader({});
+
+  read(message, asked);
+  expect(read(Buffer.concat([message, ...more]), asked).model.version).toBe(2n);
+  read(endsInValues, asked);
+  expect(() => read(endsInValues.subarray(0, -1), asked)).toThrow("cut short");
 });
 
 test("of a reply with more than 4 KiB beside its values nothing is kept", () => {

@@ -112,4 +112,20 @@ export const pictureMutants: readonly Mutant[] = [
       },
     ],
   ),
+  ...mutantsOf(
+    "packages/gateway/src/models/output-values.ts",
+    ["packages/gateway/src/models/output-values.test.ts"],
+    [
+      {
+        name: "values: copies take the place of earlier ones",
+        find: "  usedBytes += byteLength;\n",
+        replace: "",
+      },
+      {
+        name: "values: NaN at an odd place",
+        find: "if (Number.isNaN(even + odd))",
+        replace: "if (Number.isNaN(even))",
+      },
+    ],
+  ),
 ];

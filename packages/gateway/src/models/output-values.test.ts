@@ -76,3 +76,21 @@ test.each([0, 1, 2, 3, 4])("NaN at %i of five is found", (at) => {
 
   expect(() => valuesOfPicture(outputsOf(values), output)).toThrow("1 of 5 scores is NaN");
 });
+
+test.each([1, 255, 256, 1_000, 4_096, 4_097, 20_000])(
+  "%i values at any offset are what they were, however many are read after them",
+  (count) => {
+    const replies = Array.from({ length: 40 }, (_, reply) => {
+      const values = Float32Array.from({ length: count }, (_, at) => reply * 100_000 + at);
+      const message = new Uint8Array(values.byteLength + 4);
+      const data = message.subarray(reply % 5, (reply % 5) + values.byteLength);
+      data.set(new Uint8Array(values.buffer));
+      const outputs = new Map([["scores", { dtype: "FP32" as const, shape: [count], data }]]);
+      return { values, outputs };
+    });
+
+    const read = replies.map(({ outputs }) => valuesOfPicture(outputs, output));
+
+    expect(read).toEqual(replies.map(({ values }) => values));
+  },
+);

@@ -58,6 +58,20 @@ export const routingMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
+    "packages/gateway/src/inbound/protocols/call-headers.ts",
+    [
+      "packages/gateway/src/inbound/protocols/incoming-call.test.ts",
+      "test/end-to-end/residency.test.ts",
+    ],
+    [
+      {
+        name: "hops: any number of gateways",
+        find: "if (hops <= maxHops) return hops;",
+        replace: "if (hops >= 0) return hops;",
+      },
+    ],
+  ),
+  ...mutantsOf(
     `packages/gateway/src/inbound/protocols/incoming-call.ts`,
     [
       "packages/gateway/src/inbound/protocols/incoming-call.test.ts",
@@ -68,11 +82,6 @@ export const routingMutants: readonly Mutant[] = [
         name: "residency: that of the key is ignored",
         find: ": commonRegions(parseRegions(regions), caller?.residency);",
         replace: ": parseRegions(regions);",
-      },
-      {
-        name: "hops: any number of gateways",
-        find: "if (hops <= maxHops) return hops;",
-        replace: "if (hops >= 0) return hops;",
       },
       {
         name: "deadline: as long as the caller likes",

@@ -283,6 +283,9 @@ class UnaryExchange implements Http2Receiver {
     stream?.cancel();
     if (requestBytes && stream?.mayReadBody) requestBytes.mayBeRead = true;
     connection.released(open.http2);
-    if (signal.aborted) connection.suspect(open.http2, this.#receivedBytesThen);
+    // Once all that the same moment ends has ended: the answer to the ping takes longer than that.
+    if (signal.aborted) {
+      queueMicrotask(() => connection.suspect(open.http2, this.#receivedBytesThen));
+    }
   }
 }

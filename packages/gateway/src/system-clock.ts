@@ -68,10 +68,10 @@ export function createTimerWheel(platform: Clock): Clock["setTimer"] {
 
 /** A timer in the list of its slot, which ends in itself. A class, so that entries share their methods. */
 class Entry implements Disposable {
-  declare readonly tick: number;
-  declare readonly wake: () => void;
-  declare next: Entry;
-  declare previous: Entry;
+  readonly tick: number;
+  readonly wake: () => void;
+  next: Entry;
+  previous: Entry;
 
   /** @param slot - the entry before which it is inserted; without one it is a list of its own */
   constructor(tick: number, wake: () => void, slot?: Entry) {

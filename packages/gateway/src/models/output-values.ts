@@ -102,26 +102,28 @@ function assertNoNaN(values: Float32Array, what: string): void {
  */
 export class HighestScores {
   /** Comparisons so far, beside the first of each score. */
-  declare comparisonCount: number;
+  comparisonCount: number;
   /** Only a score above it is among the highest: the worst of them, or -Infinity while there is room. */
-  declare floor: number;
-  declare private readonly count: number;
+  floor: number;
+  readonly #count: number;
   // Two lists of numbers rather than one of entries: most scores that are offered are soon replaced.
-  declare private readonly ids: number[];
-  declare private readonly scores: number[];
+  readonly #ids: number[];
+  readonly #scores: number[];
 
   /** @param count - how many are kept; an integer >= 1 */
   constructor(count: number) {
     this.comparisonCount = 0;
     this.floor = Number.NEGATIVE_INFINITY;
-    this.count = count;
-    this.ids = [];
-    this.scores = [];
+    this.#count = count;
+    this.#ids = [];
+    this.#scores = [];
   }
 
   /** Ids come in ascending order: of equal scores the first one offered is the better. */
   offer(id: number, score: number): void {
-    const { ids, scores, count } = this;
+    const ids = this.#ids;
+    const scores = this.#scores;
+    const count = this.#count;
     if (ids.length < count) {
       // From the end of the heap upwards.
       let at = ids.length;
@@ -141,7 +143,8 @@ export class HighestScores {
 
   /** Takes them all out. @returns what `toValue` makes of each, best first */
   takeAll<Value>(toValue: (id: number, score: number) => Value): readonly Value[] {
-    const { ids, scores } = this;
+    const ids = this.#ids;
+    const scores = this.#scores;
     const values = new Array<Value>(ids.length);
     // The root is the worst of those that are left.
     for (let at = ids.length - 1; at >= 0; at -= 1) {
@@ -155,7 +158,8 @@ export class HighestScores {
 
   /** Drops the root, and lets an entry sink from its place. */
   #replaceRoot(id: number, score: number): void {
-    const { ids, scores } = this;
+    const ids = this.#ids;
+    const scores = this.#scores;
     let at = 0;
     for (let childAt = 1; childAt < ids.length; childAt = 2 * at + 1) {
       const rightAt = childAt + 1;

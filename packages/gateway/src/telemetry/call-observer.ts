@@ -54,37 +54,37 @@ export function createCallObserver(deps: CallObserverDeps): ObserveCall {
 
 /** One call. A class, so that calls share its methods. */
 class ObservedCall implements CallObserver {
-  declare modelName: string | undefined;
-  declare private readonly start: ObservedStart;
-  declare private readonly deps: CallObserverDeps;
-  declare private span: Span;
+  modelName: string | undefined;
+  readonly #start: ObservedStart;
+  readonly #deps: CallObserverDeps;
+  #span: Span;
   /** The parent of the spans of its attempts. */
-  declare private readonly context: Context;
+  readonly #context: Context;
   /** Undefined if the call is not traced. */
-  declare private traceId: string | undefined;
-  declare private attemptCount: number;
+  #traceId: string | undefined;
+  #attemptCount: number;
 
   constructor(start: ObservedStart, deps: CallObserverDeps) {
     const { tracer, instruments, onFailure } = deps;
     this.modelName = undefined;
-    this.start = start;
-    this.deps = deps;
-    this.span = noSpan;
-    this.traceId = undefined;
-    this.attemptCount = 0;
+    this.#start = start;
+    this.#deps = deps;
+    this.#span = noSpan;
+    this.#traceId = undefined;
+    this.#attemptCount = 0;
     const remote =
       start.traceparent === undefined ? undefined : parseTraceparent(start.traceparent);
     const parent = remote ? trace.setSpanContext(ROOT_CONTEXT, remote) : ROOT_CONTEXT;
     try {
       const attributes = { "tensorgate.protocol": start.protocol };
-      this.span = tracer.startSpan(start.operation, { kind: SpanKind.SERVER, attributes }, parent);
-      const spanContext = this.span.spanContext();
-      if (isSpanContextValid(spanContext)) this.traceId = spanContext.traceId;
+      this.#span = tracer.startSpan(start.operation, { kind: SpanKind.SERVER, attributes }, parent);
+      const spanContext = this.#span.spanContext();
+      if (isSpanContextValid(spanContext)) this.#traceId = spanContext.traceId;
     } catch (thrown) {
       onFailure(thrown);
     }
     // Without a tracer there is nothing to pass on, and a context would copy a map for each call.
-    this.context = this.traceId === undefined ? parent : trace.setSpan(parent, this.span);
+    this.#context = this.#traceId === undefined ? parent : trace.setSpan(parent, this.#span);
     try {
       instruments.callsInFlight.add(1);
     } catch (thrown) {
@@ -93,19 +93,19 @@ class ObservedCall implements CallObserver {
   }
 
   attempt({ model, region, replicaId }: AttemptTarget): AttemptObserver {
-    const { tracer, instruments, onFailure } = this.deps;
-    this.attemptCount += 1;
+    const { tracer, instruments, onFailure } = this.#deps;
+    this.#attemptCount += 1;
     let span: Span | undefined;
     let traceparent: string | undefined;
     // The attempts of a call without a trace have none either.
-    if (this.traceId !== undefined) {
+    if (this.#traceId !== undefined) {
       try {
         const attributes = {
           "tensorgate.model": model,
           "tensorgate.region": region,
           "tensorgate.replica": replicaId,
         };
-        span = tracer.startSpan("attempt", { kind: SpanKind.CLIENT, attributes }, this.context);
+        span = tracer.startSpan("attempt", { kind: SpanKind.CLIENT, attributes }, this.#context);
         traceparent = formatTraceparent(span.spanContext());
       } catch (thrown) {
         onFailure(thrown);
@@ -125,7 +125,7 @@ class ObservedCall implements CallObserver {
   }
 
   cached(model: string, outcome: CacheOutcome): void {
-    const { instruments, onFailure } = this.deps;
+    const { instruments, onFailure } = this.#deps;
     try {
       instruments.cacheRequests.add(1, { model, outcome });
     } catch (thrown) {
@@ -134,8 +134,10 @@ class ObservedCall implements CallObserver {
   }
 
   end(ended: ObservedEnd): void {
-    const { instruments, statistics, onCall, onFailure, inForce } = this.deps;
-    const { start, span, traceId, attemptCount } = this;
+    const { instruments, statistics, onCall, onFailure, inForce } = this.#deps;
+    const start = this.#start;
+    const span = this.#span;
+    const traceId = this.#traceId;
     const { error, model, region = "", askedModel = "" } = ended;
     // A call that failed before, and one that scores nothing.
     const known = this.modelName ?? (inForce.current.snapshot.has(askedModel) ? askedModel : "");
@@ -165,7 +167,7 @@ class ObservedCall implements CallObserver {
     }
     // A replica may answer by another name than the one that it is configured under.
     if (known !== "") statistics.count(known, ended);
-    onCall?.(callRecord({ start, end: ended, attemptCount, traceId }));
+    onCall?.(callRecord({ start, end: ended, attemptCount: this.#attemptCount, traceId }));
   }
 }
 

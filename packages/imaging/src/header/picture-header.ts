@@ -180,27 +180,27 @@ export const maxSkippedBytes = 65_536;
 
 /** The counter of one header. A class, so that those of all headers share its methods. */
 export class CountedSteps implements HeaderSteps {
-  declare partCount: number;
-  declare skippedBytes: number;
-  declare private readonly format: string;
+  partCount: number;
+  skippedBytes: number;
+  readonly #format: string;
 
   /** @param format - for the message */
   constructor(format: string) {
     this.partCount = 0;
     this.skippedBytes = 0;
-    this.format = format;
+    this.#format = format;
   }
 
   countPart(): void {
     this.partCount += 1;
     if (this.partCount <= maxHeaderParts) return;
-    throw tooLong(this.format, `${maxHeaderParts} segments, chunks, boxes or directory entries`);
+    throw tooLong(this.#format, `${maxHeaderParts} segments, chunks, boxes or directory entries`);
   }
 
   countSkippedByte(): void {
     this.skippedBytes += 1;
     if (this.skippedBytes <= maxSkippedBytes) return;
-    throw tooLong(this.format, `${maxSkippedBytes} bytes between its segments`);
+    throw tooLong(this.#format, `${maxSkippedBytes} bytes between its segments`);
   }
 }
 

@@ -4,14 +4,12 @@ import type { OutlierDetection } from "./replicas/outlier-detection.ts";
 import { isCandidate, isInTime, type ScheduledReplica } from "./replicas/replica.ts";
 import { afterFailure, isUnprocessed, isUnserved } from "./retries.ts";
 import {
-  addCommand,
   addStep,
   type OpenRequest,
   type Pool,
   type SchedulerSettings,
   type SchedulerState,
   type SentAttempt,
-  touch,
 } from "./state.ts";
 
 /** Sends attempts, and follows them to their end. */
@@ -76,7 +74,7 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
     if (request.trace) addStep(state, request, { what: "sent", region, replicaId, isHedge });
     const waitedMs = isHedge ? 0 : state.nowMs - request.sinceMs;
     const { id } = request;
-    addCommand(state, {
+    state.commands.push({
       type: "send",
       id,
       attemptId: count,
@@ -94,7 +92,7 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
     const { request } = attempt;
     const isAlone = request.inFlight.length === 1;
     request.inFlight = isAlone ? none : request.inFlight.filter((each) => each !== attempt);
-    touch(state, attempt.pool);
+    attempt.pool.touch();
     return attempt;
   }
 
@@ -103,8 +101,8 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
     state.wakeMs = Math.min(state.wakeMs, freeMs);
     state.abandoned.add(attempt.replica);
     state.attempts.delete(attempt.id);
-    touch(state, attempt.pool);
-    addCommand(state, { type: "abandon", attemptId: attempt.id });
+    attempt.pool.touch();
+    state.commands.push({ type: "abandon", attemptId: attempt.id });
   }
 
   /** Records a failure of a request, which decides where it may go next. */
@@ -207,7 +205,7 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
       admission.leave(request);
       for (const attempt of request.inFlight) abandon(attempt);
       const { id, trace } = request;
-      if (trace) addCommand(state, { type: "leave", id, trace });
+      if (trace) state.commands.push({ type: "leave", id, trace });
       state.requests.delete(id);
     },
     checkTimeouts: () => {

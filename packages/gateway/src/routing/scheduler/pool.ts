@@ -48,6 +48,8 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
   const latency = createPeerLatency();
   const index = createReplicaIndex();
   let lastShedMs = Number.NEGATIVE_INFINITY;
+  /** The last event that has changed something. */
+  let touchedBy = -1;
 
   function createMember(member: Member, observer: SlotSettings["observer"]): ScheduledReplica {
     return new ScheduledReplica(member, {
@@ -125,11 +127,19 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
     overload,
     latency,
     replicas,
-    touchedBy: -1,
     nextTouched: undefined,
     mayHaveQueue: false,
     hasGateway: false,
     utilisation: 0,
+    touch: () => {
+      if (touchedBy === state.eventCount) return;
+      touchedBy = state.eventCount;
+      pool.nextTouched = undefined;
+      // Linked, since a `Set` that is cleared takes a new table each time.
+      if (state.lastTouched) state.lastTouched.nextTouched = pool;
+      else state.firstTouched = pool;
+      state.lastTouched = pool;
+    },
     setMembers: (members) => {
       const ids = new Set(members.map(({ id }) => id));
       for (const [id, replica] of replicas) {

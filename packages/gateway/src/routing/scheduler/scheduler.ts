@@ -19,15 +19,7 @@ import {
   type Member,
   type ScheduledReplica,
 } from "./replicas/replica.ts";
-import {
-  addCommand,
-  createState,
-  type Pool,
-  type PoolGroup,
-  probe,
-  type SchedulerSettings,
-  touch,
-} from "./state.ts";
+import { createState, type Pool, type PoolGroup, probe, type SchedulerSettings } from "./state.ts";
 import { type SchedulerStatus, schedulerStatus } from "./status.ts";
 
 export type { SchedulerSettings };
@@ -39,7 +31,7 @@ export interface Scheduler {
    * @param nowMs - never less than for the event before
    */
   handle(event: SchedulerEvent, nowMs: number): readonly SchedulerCommand[];
-  /** Whether a region that `hints` allow admits every request of a model. If none does, `turnAway` decides. */
+  /** Whether a region that `hints` allow admits every request of a model: `turnAway` needs not be asked then. */
   hasRoom(model: string, hints: EligibilityHints, nowMs: number): boolean;
   /**
    * Rejects a request whose body has not come in yet, if it would be rejected for want of capacity now.
@@ -88,8 +80,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
   const admission = createAdmission(state, settings);
   const outliers = createOutlierDetection(state, settings, admission);
   const attempts = createAttempts({ state, settings, admission, outliers });
-  /** Time of the last event. */
-  let lastMs = Number.NEGATIVE_INFINITY;
+  let lastEventMs = Number.NEGATIVE_INFINITY;
 
   function addGroup(model: string): PoolGroup {
     const group = { model, pools: [], usedRegion: ownRegion };
@@ -112,7 +103,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
   function serve(pool: Pool): void {
     const { queue } = pool;
     const { nowMs } = state;
-    const isShedding = pool.isShedding(nowMs);
+    const isShedding = pool.overload.isOn && pool.isShedding(nowMs);
     if (isShedding && queue.length > 0) admission.rejectStale(pool);
     let skipped: Set<ScheduledReplica> | undefined;
     while (queue.length > 0) {
@@ -163,7 +154,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
       state.unserved.delete(pool);
     }
     for (const pool of [...state.pools, ...gone]) {
-      touch(state, pool);
+      pool.touch();
       admission.requeueIneligible(pool);
     }
     for (const group of new Set([...state.searching].map((each) => each.group))) {
@@ -184,13 +175,20 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
     }
   }
 
+  function hasRoom(model: string, hints: EligibilityHints, nowMs: number): boolean {
+    for (const pool of state.models.get(model)?.pools ?? []) {
+      if (isEligible(hints, pool) && pool.hasRoom(nowMs)) return true;
+    }
+    return false;
+  }
+
   return {
     handle: (event, nowMs) => {
       state.nowMs = nowMs;
       state.commands = [];
       // A loop that is merely busy handles one event after the other while a tick is due.
-      const stallMs = nowMs - Math.max(state.ownLag.dueMs, lastMs);
-      lastMs = nowMs;
+      const stallMs = nowMs - Math.max(state.ownLag.dueMs, lastEventMs);
+      lastEventMs = nowMs;
       if (stallMs > maxTimerDelayMs) {
         attempts.compensateStall(stallMs);
         for (const { overload } of state.pools) overload.paused(nowMs - stallMs, nowMs);
@@ -220,7 +218,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
           state.gatewayCount = event.gatewayCount;
           for (const pool of state.pools) {
             for (const { slots } of pool.replicas.values()) slots.sharingChanged();
-            touch(state, pool);
+            pool.touch();
           }
           break;
         case "drain":
@@ -232,7 +230,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
           state.ownLag.tick(nowMs);
           attempts.checkTimeouts();
           outliers.probeDue();
-          for (const pool of state.pools) if (pool.mayHaveQueue) touch(state, pool);
+          for (const pool of state.pools) if (pool.mayHaveQueue) pool.touch();
       }
       // Each of them once: serving one may touch others.
       for (let pool = state.firstTouched; pool; pool = pool.nextTouched) serve(pool);
@@ -244,20 +242,15 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
       if (state.wakeMs < state.ownLag.dueMs) {
         const atMs = Math.max(state.wakeMs, nowMs);
         state.ownLag.dueMs = atMs;
-        addCommand(state, { type: "wake", atMs });
+        state.commands.push({ type: "wake", atMs });
       }
       state.wakeMs = Number.POSITIVE_INFINITY;
       return state.commands;
     },
-    hasRoom: (model, hints, nowMs) => {
-      for (const pool of state.models.get(model)?.pools ?? []) {
-        if (isEligible(hints, pool) && pool.hasRoom(nowMs)) return true;
-      }
-      return false;
-    },
+    hasRoom,
     turnAway: (request, nowMs) => {
       const group = state.models.get(request.model);
-      if (!group) return undefined;
+      if (!group || hasRoom(request.model, request, nowMs)) return undefined;
       state.nowMs = nowMs;
       return admission.turnAway(openRequest(request, group, nowMs));
     },
@@ -272,8 +265,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
       return true;
     },
     expectedWaitMs: (model, nowMs) => {
-      const pools = state.models.get(model)?.pools ?? [];
-      const own = pools.find(({ region }) => region === ownRegion);
+      const own = state.models.get(model)?.pools.find(({ region }) => region === ownRegion);
       return own?.expectedWaitMs(forwarded, own.survey(nowMs)) ?? 0;
     },
   };

@@ -1,8 +1,7 @@
-import { IdMap, type RoutingStep } from "@tensorgate/core";
+import { createIndexedHeap, IdMap, type IndexedHeap, type RoutingStep } from "@tensorgate/core";
 import type { Arrival, AttemptFailure, SchedulerCommand } from "./events.ts";
 import type { Overload, Rank, RequestQueue, Waiting } from "./queues/request-queue.ts";
 import type { HealthSettings } from "./replicas/health.ts";
-import { createIndexedHeap, type IndexedHeap } from "./replicas/indexed-heap.ts";
 import { createOwnLag, type OwnLag, type PeerLatency } from "./replicas/latency.ts";
 import type { Member, ScheduledReplica } from "./replicas/replica.ts";
 import type { ReplicaTotals, Slot } from "./replicas/replica-index.ts";
@@ -83,8 +82,7 @@ export interface Pool {
   readonly overload: Overload;
   readonly latency: PeerLatency;
   readonly replicas: ReadonlyMap<string, ScheduledReplica>;
-  /** The last event that changed something in it, and the next pool that it changed. Set by `touch`. */
-  touchedBy: number;
+  /** The pool that the event being handled has changed next. Set by `touch`. */
   nextTouched: Pool | undefined;
   /** Whether requests may be queued: a tick looks for slots for them. */
   mayHaveQueue: boolean;
@@ -94,6 +92,8 @@ export interface Pool {
   readonly utilisation: number;
   /** Replaces the members; those that stay keep their state. @returns the new ones */
   setMembers(members: readonly Member[]): readonly ScheduledReplica[];
+  /** Notes that something changed in it: it is served when the event was handled. */
+  touch(): void;
   /** Adds up the replicas of the pool, for one request or for any. */
   survey(nowMs: number, request?: OpenRequest): PoolSurvey;
   /** Finds the replica that is ready first; of equals the one with the fewest in flight, then the longest idle one. */
@@ -203,24 +203,6 @@ export function createState(): SchedulerState {
   };
 }
 
-/** Notes that something changed in a pool. */
-export function touch(state: SchedulerState, pool: Pool): void {
-  if (pool.touchedBy === state.eventCount) return;
-  pool.touchedBy = state.eventCount;
-  pool.nextTouched = undefined;
-  // Linked, since a `Set` that is cleared takes a new table each time.
-  if (state.lastTouched) state.lastTouched.nextTouched = pool;
-  else state.firstTouched = pool;
-  state.lastTouched = pool;
-}
-
-/** Adds a command of the event being handled. */
-export function addCommand(state: SchedulerState, command: SchedulerCommand): void {
-  // Most events have one, and a list that grows begins with room for many.
-  if (state.commands.length === 0) state.commands = [command];
-  else state.commands.push(command);
-}
-
 /** Adds a step to the trace of a request, if its caller asked for one. */
 export function addStep(
   { nowMs }: SchedulerState,
@@ -245,5 +227,5 @@ export function probe(state: SchedulerState, replica: ScheduledReplica): void {
   replica.repliesAtProbe = replica.counts.answered;
   probeAt(state, replica, Number.POSITIVE_INFINITY);
   const { model } = replica;
-  addCommand(state, { type: "probe", model, replicaId: replica.member.id });
+  state.commands.push({ type: "probe", model, replicaId: replica.member.id });
 }

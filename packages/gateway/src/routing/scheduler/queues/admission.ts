@@ -9,7 +9,6 @@ import {
 import { maxIdleProbeMs } from "../replicas/health.ts";
 import { isCandidate, mayHaveByNow, type ScheduledReplica } from "../replicas/replica.ts";
 import {
-  addCommand,
   addStep,
   type OpenRequest,
   type Pool,
@@ -18,7 +17,6 @@ import {
   type SchedulerSettings,
   type SchedulerState,
   type SentAttempt,
-  touch,
 } from "../state.ts";
 import { rankOf } from "./request-queue.ts";
 
@@ -75,7 +73,7 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
     if (request.inFlight.length > 0) return;
     if (request.trace) addStep(state, request, { what: "refused", because });
     const { id, lastFailed, trace } = request;
-    addCommand(state, {
+    state.commands.push({
       type: "reject",
       id,
       because,
@@ -117,7 +115,7 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
       request.queuedIn = pool;
       queue.add(request, atFront && pool === chosen);
       pool.mayHaveQueue = true;
-      touch(state, pool);
+      pool.touch();
       if (!request.trace) return;
       addStep(state, request, { what: "waits", region, position: queue.depthAhead(request.rank) });
     } else if (rejection && !(saysAbsent.has(rejection) && search(request))) {
@@ -178,8 +176,7 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
       // The replies of other attempts still tell when their replicas are free.
       for (const attempt of request.inFlight) attempt.isOrphaned = true;
       const { id, trace } = request;
-      addCommand(
-        state,
+      state.commands.push(
         trace ? { type: "settle", id, attemptId, trace } : { type: "settle", id, attemptId },
       );
       state.requests.delete(id);

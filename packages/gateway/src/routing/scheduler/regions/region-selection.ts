@@ -42,13 +42,15 @@ const hysteresisShare = 0.2;
  * Never selects a region outside the residency, whatever fails.
  */
 export function selectRegion(request: OpenRequest, nowMs: number): Selection {
-  const considered: Candidate[] = [];
+  let considered: Candidate[] = [];
   let hasOwn = false;
   for (const pool of request.group.pools) {
     if (!isEligible(request, pool)) continue;
-    const survey = pool.survey(nowMs, request);
-    considered.push(candidateOf(request, pool, survey));
-    if (survey.canServe && !pool.isRemote) hasOwn = true;
+    const candidate = candidateOf(request, pool, pool.survey(nowMs, request));
+    // Most models are in one region, and a list that grows begins with room for many.
+    if (considered.length === 0) considered = [candidate];
+    else considered.push(candidate);
+    if (candidate.survey.canServe && !pool.isRemote) hasOwn = true;
   }
   let best: Candidate | undefined;
   for (const each of considered) {

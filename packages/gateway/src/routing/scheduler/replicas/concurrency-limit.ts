@@ -50,80 +50,97 @@ const rest = { first: 2, max: 64 } as const;
  * throughput; fewer must cost next to nothing, since requests in flight are lost when the replica dies.
  */
 export function createAdaptiveLimit(isRemote: boolean): ConcurrencyLimit {
-  let window = { startMs: Number.NaN, replies: 0, full: 0 };
+  return new AdaptiveLimit(isRemote ? initialLimits.remote : initialLimits.near);
+}
+
+/** A class, so that a thousand replicas share its methods. */
+class AdaptiveLimit implements ConcurrencyLimit {
+  limit: number;
+  /** Of the trial: when it began, its replies, and how many of them came while every slot was taken. */
+  #startMs = Number.NaN;
+  #replies = 0;
+  #full = 0;
   /** Replies per millisecond at a limit, once measured. */
-  let known: { readonly limit: number; readonly rate: number } | undefined;
-  let direction: 1 | -1 = 1;
-  let resting = 0;
-  let restLength: number = rest.first;
+  #known: { readonly limit: number; readonly rate: number } | undefined;
+  #direction: 1 | -1 = 1;
+  #resting = 0;
+  #restLength: number = rest.first;
 
-  /**
-   * Returns the step of the next trial: upwards smaller after one that did not pay, since the top may lie between. A step
-   * down is short, because requests wait while it lasts; one up costs them nothing.
-   */
-  const step = () =>
-    direction === 1 ? Math.max(1, Math.floor(adaptive.limit / (2 * restLength))) : -1;
+  constructor(limit: number) {
+    this.limit = limit;
+  }
 
-  function compare(rate: number): void {
-    const { limit } = adaptive;
+  observe({ nowMs, wasFull, tookMs, roundTripMs, ownLagMs }: SlotReply): void {
+    // A gateway whose own processor is the limit learns nothing about the replica: fewer slots would always pay.
+    const isOwn = ownLagMs > maxLagShare * (tookMs + roundTripMs);
+    if (isOwn || Number.isNaN(this.#startMs)) {
+      this.#begin(nowMs);
+      return;
+    }
+    this.#replies += 1;
+    if (wasFull) this.#full += 1;
+    const durationMs = nowMs - this.#startMs;
+    if (this.#replies < trial.replies || durationMs < trial.minMs) return;
+    const rate = this.#replies / durationMs;
+    // With free slots the callers limit the throughput.
+    const counts = this.#full >= fullShare * this.#replies;
+    this.#begin(nowMs);
+    if (counts) this.#compare(rate);
+    else if (this.#known) this.limit = this.#known.limit;
+  }
+
+  onRejected({ inFlight }: SlotRejection): void {
+    this.limit = Math.max(1, Math.min(this.limit, inFlight));
+    this.#known = undefined;
+    this.#direction = 1;
+    this.#resting = this.#restLength;
+  }
+
+  #begin(nowMs: number): void {
+    this.#startMs = nowMs;
+    this.#replies = 0;
+    this.#full = 0;
+  }
+
+  #compare(rate: number): void {
+    const { limit } = this;
+    const known = this.#known;
     if (!known || known.limit === limit) {
       // Callers who stay away for a moment make a rate lower, never higher.
-      known = { limit, rate: Math.max(rate, (known?.rate ?? 0) * forgotten) };
-      if (resting > 0) {
-        resting -= 1;
-        return;
-      }
-      tryAnother();
+      this.#known = { limit, rate: Math.max(rate, (known?.rate ?? 0) * forgotten) };
+      if (this.#resting > 0) this.#resting -= 1;
+      else this.#tryAnother();
       return;
     }
     const grown = limit / known.limit - 1;
     const gain = rate / known.rate - 1;
     const pays = grown > 0 ? gain >= minGain * grown : gain >= -maxLoss;
     if (pays) {
-      known = { limit, rate };
-      restLength = rest.first;
-      tryAnother();
+      this.#known = { limit, rate };
+      this.#restLength = rest.first;
+      this.#tryAnother();
     } else {
-      adaptive.limit = known.limit;
-      direction = direction === 1 ? -1 : 1;
-      resting = restLength;
-      restLength = Math.min(restLength * 2, rest.max);
+      this.limit = known.limit;
+      this.#direction = this.#direction === 1 ? -1 : 1;
+      this.#resting = this.#restLength;
+      this.#restLength = Math.min(this.#restLength * 2, rest.max);
     }
   }
 
-  function tryAnother(): void {
-    const next = Math.min(Math.max(adaptive.limit + step(), 1), maxAdaptiveLimit);
-    if (next === adaptive.limit) direction = direction === 1 ? -1 : 1;
-    adaptive.limit = next;
+  #tryAnother(): void {
+    const next = Math.min(Math.max(this.limit + this.#step(), 1), maxAdaptiveLimit);
+    if (next === this.limit) this.#direction = this.#direction === 1 ? -1 : 1;
+    this.limit = next;
   }
 
-  const adaptive = {
-    limit: isRemote ? initialLimits.remote : initialLimits.near,
-    observe: ({ nowMs, wasFull, tookMs, roundTripMs, ownLagMs }: SlotReply) => {
-      // A gateway whose own processor is the limit learns nothing about the replica: fewer slots would always pay.
-      const isOwn = ownLagMs > maxLagShare * (tookMs + roundTripMs);
-      if (isOwn || Number.isNaN(window.startMs)) {
-        window = { startMs: nowMs, replies: 0, full: 0 };
-        return;
-      }
-      window.replies += 1;
-      if (wasFull) window.full += 1;
-      const durationMs = nowMs - window.startMs;
-      if (window.replies < trial.replies || durationMs < trial.minMs) return;
-      const { replies, full } = window;
-      window = { startMs: nowMs, replies: 0, full: 0 };
-      // With free slots the callers limit the throughput.
-      if (full >= fullShare * replies) compare(replies / durationMs);
-      else if (known) adaptive.limit = known.limit;
-    },
-    onRejected: ({ inFlight }: SlotRejection) => {
-      adaptive.limit = Math.max(1, Math.min(adaptive.limit, inFlight));
-      known = undefined;
-      direction = 1;
-      resting = restLength;
-    },
-  };
-  return adaptive;
+  /**
+   * Returns the step of the next trial: upwards smaller after one that did not pay, since the top may lie between. A step
+   * down is short, because requests wait while it lasts; one up costs them nothing.
+   */
+  #step(): number {
+    if (this.#direction === -1) return -1;
+    return Math.max(1, Math.floor(this.limit / (2 * this.#restLength)));
+  }
 }
 
 /** Maximum slots per unit of concurrency, however far a replica is. */

@@ -1,7 +1,6 @@
 import type { AttemptFailure, SchedulerEvent } from "../events.ts";
 import type { Admission } from "../queues/admission.ts";
 import {
-  addCommand,
   type OpenRequest,
   type Pool,
   type PoolGroup,
@@ -10,7 +9,6 @@ import {
   type SchedulerSettings,
   type SchedulerState,
   type SentAttempt,
-  touch,
 } from "../state.ts";
 import { maxIdleProbeMs } from "./health.ts";
 import { reportedWait } from "./latency.ts";
@@ -51,11 +49,11 @@ export function createOutlierDetection(
     const isMember = pool.replicas.get(replica.member.id) === replica;
     probeAt(state, replica, isMember ? nextProbeMs(replica) : Number.POSITIVE_INFINITY);
     if (!replica.isProbeInFlight) state.wakeMs = Math.min(state.wakeMs, replica.nextProbeMs);
-    touch(state, pool);
+    pool.touch();
     if (changed) {
       const { model, region } = pool;
       const place = { model, region, replicaId: replica.member.id };
-      addCommand(state, { type: "state-change", change: { ...place, ...changed, because } });
+      state.commands.push({ type: "state-change", change: { ...place, ...changed, because } });
     }
     if (replica.isServing) return;
     if (wasServing) hastenProbes(pool);

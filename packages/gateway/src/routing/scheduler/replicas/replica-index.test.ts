@@ -1,34 +1,9 @@
 import { seededRandom } from "@tensorgate/core";
 import { expect, test } from "vitest";
 import { schedulerSettings } from "../../settings.ts";
-import { createIndexedHeap, notInHeap } from "./indexed-heap.ts";
 import { ScheduledReplica } from "./replica.ts";
 import { createReplicaIndex } from "./replica-index.ts";
 import type { TakenSlot } from "./taken-slot.ts";
-
-test("a heap gives its items in order, whatever was moved and removed before", () => {
-  const { next: random } = seededRandom(1);
-  const items = Array.from({ length: 200 }, () => ({ key: random(), heapIndex: notInHeap }));
-  const heap = createIndexedHeap<(typeof items)[number]>((one, other) => one.key < other.key);
-  for (const item of items) heap.place(item);
-  for (const [number, item] of items.entries()) {
-    if (number % 2 === 1) continue;
-    item.key = random();
-    heap.place(item);
-  }
-  const removed = items.filter((_item, number) => number % 5 === 0);
-  for (const item of removed) heap.remove(item);
-  for (const item of removed.slice(0, 1)) heap.remove(item);
-
-  const taken: number[] = [];
-  for (let { first } = heap; first !== undefined; first = heap.first) {
-    heap.remove(first);
-    taken.push(first.key);
-  }
-  const left = items.filter((item) => !removed.includes(item));
-  expect(taken).toEqual(left.map(({ key }) => key).toSorted((a, b) => a - b));
-  expect(items.every(({ heapIndex }) => heapIndex === notInHeap)).toBe(true);
-});
 
 const settings = schedulerSettings({}, { ownRegion: "here" });
 

@@ -1,4 +1,4 @@
-import { createIndexedHeap, type HeapItem, notInHeap } from "./indexed-heap.ts";
+import { createIndexedHeap, type HeapItem, notInHeap } from "@tensorgate/core";
 import type { ScheduledReplica } from "./replica.ts";
 import type { SlotSettings } from "./slots.ts";
 
@@ -50,26 +50,27 @@ type CreateReplica = (observer: SlotSettings["observer"]) => ScheduledReplica;
 
 /** What a replica adds to the totals, and its place in the orders, as of its last change. */
 class Entry implements ReplicaTotals, HeapItem {
-  readonly replica: ScheduledReplica;
+  // What free replicas are compared by comes first, so that it is in one line of the processor's cache.
+  inFlight = 0;
+  lastSentMs = 0;
   /** Decides between replicas that are equal otherwise. */
   readonly order: number;
+  /** Its place among those that are free. */
+  heapIndex: number = notInHeap;
+  readonly replica: ScheduledReplica;
   /** Whether it was removed: it still ends what it has in flight. */
   isRemoved = false;
   servingCount = 0;
   gatewayCount = 0;
   parallelism = 0;
   slotCount = 0;
-  inFlight = 0;
   busy = 0;
   capacityPerMs = 0;
   probingCount = 0;
-  lastSentMs = 0;
   /** When it changes without an event: a slot is freed or a pause ends. Infinity for never. */
   reviewMs: number = Number.POSITIVE_INFINITY;
   /** Its place among those that change without an event. */
   readonly review: Review;
-  /** Its place among those that are free. */
-  heapIndex: number = notInHeap;
   /** Whether it is among those that have changed, and the one after it. */
   isChanged = false;
   nextChanged: Entry | undefined;

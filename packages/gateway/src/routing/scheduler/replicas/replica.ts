@@ -1,3 +1,4 @@
+import { type HeapItem, notInHeap } from "@tensorgate/core";
 import type { ProbeNote, ReplicaStateName, ReplicaVersions, VersionChoice } from "../events.ts";
 import { createAdaptiveLimit, createAimdLimit, createRemoteLimit } from "./concurrency-limit.ts";
 import {
@@ -8,7 +9,6 @@ import {
   type ReplicaHealth,
   stateName,
 } from "./health.ts";
-import { type HeapItem, notInHeap } from "./indexed-heap.ts";
 import type { ReportedWait } from "./latency.ts";
 
 import { ReplicaSlots, type SlotSettings } from "./slots.ts";

@@ -1,6 +1,6 @@
 import { seededRandom } from "@tensorgate/core";
 import { expect, test } from "vitest";
-import { IdMap } from "./id-map.ts";
+import { createIndexedHeap, IdMap, notInHeap } from "./collections.ts";
 
 test("it holds what a Map holds, in the same order, whatever is set and deleted", () => {
   for (let seed = 1; seed <= 200; seed += 1) {
@@ -49,4 +49,28 @@ test("it is empty after it was cleared", () => {
   expect(map.get(7)).toBeUndefined();
   map.set(7, "y");
   expect([...map]).toEqual([[7, "y"]]);
+});
+
+test("a heap gives its items in order, whatever was moved and removed before", () => {
+  const { next: random } = seededRandom(1);
+  const items = Array.from({ length: 200 }, () => ({ key: random(), heapIndex: notInHeap }));
+  const heap = createIndexedHeap<(typeof items)[number]>((one, other) => one.key < other.key);
+  for (const item of items) heap.place(item);
+  for (const [number, item] of items.entries()) {
+    if (number % 2 === 1) continue;
+    item.key = random();
+    heap.place(item);
+  }
+  const removed = items.filter((_item, number) => number % 5 === 0);
+  for (const item of removed) heap.remove(item);
+  for (const item of removed.slice(0, 1)) heap.remove(item);
+
+  const taken: number[] = [];
+  for (let { first } = heap; first !== undefined; first = heap.first) {
+    heap.remove(first);
+    taken.push(first.key);
+  }
+  const left = items.filter((item) => !removed.includes(item));
+  expect(taken).toEqual(left.map(({ key }) => key).toSorted((a, b) => a - b));
+  expect(items.every(({ heapIndex }) => heapIndex === notInHeap)).toBe(true);
 });

@@ -107,3 +107,21 @@ test("numbers are framed without being copied", () => {
     tensor?.dtype === "FP32" && tensor.data,
   );
 });
+
+test("what comes before the values is written once for requests of the same length", () => {
+  const frame = createPredictFramer();
+  const [first] = frame(aPicture(2_000), names);
+
+  expect(frame(aPicture(2_000), names)[0]).toBe(first);
+  expect(frame(aPicture(2_001), names)[0]).not.toBe(first);
+});
+
+test("several strings are written as they would be alone, and leave the frame of one in place", () => {
+  const frame = createPredictFramer();
+  const [first] = frame(aPicture(2_000), names);
+  const pictures = bytesTensor([2], [new Uint8Array(2_000).fill(1), new Uint8Array(2_000).fill(2)]);
+  const several = aPicture(1, { inputs: new Map([["images", pictures]]) });
+
+  expect(joined(frame(several, names))).toEqual(joined(predictRequestSegments(several, names)));
+  expect(frame(aPicture(2_000), names)[0]).toBe(first);
+});

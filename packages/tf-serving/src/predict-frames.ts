@@ -50,12 +50,19 @@ export function createPredictFramer(): FramePredict {
     const last = frames.get(name);
     const values = last && valuesIn(last, request, names);
     if (values) return framed(last, values);
-    const frame = frameOf(request, names);
+    const frame = hasOneValue(request) ? frameOf(request, names) : undefined;
     const first = frame && valuesIn(frame, request, names);
     if (!first) return predictRequestSegments(request, names);
     frames.set(name, frame);
     return framed(frame, first);
   };
+}
+
+/** Whether a frame can be made for a request: several strings are not framed, nor a tensor without values. */
+function hasOneValue({ inputs }: ScoreRequest): boolean {
+  const tensor = inputs.size === 1 ? inputs.values().next().value : undefined;
+  if (tensor?.dtype === "BYTES") return tensor.elements.length === 1;
+  return tensor !== undefined && tensor.data.byteLength > 0;
 }
 
 /**

@@ -149,4 +149,36 @@ export const callerMutants: readonly Mutant[] = [
       },
     ],
   ),
+  ...mutantsOf(
+    "packages/gateway/src/inbound/protocols/call.ts",
+    ["packages/gateway/src/inbound/protocols/call.test.ts"],
+    [
+      {
+        name: "answers: named by the model of the one before",
+        find: "name !== modelBefore.name || ",
+        replace: "",
+      },
+      {
+        name: "answers: with the version of the one before",
+        find: " || version !== modelBefore.version",
+        replace: "",
+      },
+      {
+        name: "access: layers after one that waits are left out",
+        find: "layers: all.slice(index + 1)",
+        replace: "layers: []",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/gateway/src/inbound/protocols/rest/messages.ts",
+    ["packages/gateway/src/inbound/protocols/rest/messages.test.ts"],
+    [
+      {
+        name: "answers: the label of another model with the same index",
+        find: "if (before?.label === label) return before.json;",
+        replace: "if (before) return before.json;",
+      },
+    ],
+  ),
 ];

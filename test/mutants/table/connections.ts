@@ -271,4 +271,15 @@ export const connectionMutants: readonly Mutant[] = [
       },
     ],
   ),
+  ...mutantsOf(
+    "packages/gateway/src/upstream/transport/unary-channel.ts",
+    ["packages/gateway/src/upstream/transport/unary-channel.test.ts"],
+    [
+      {
+        name: "upstream: a call that has ended is counted off twice",
+        find: "connection.released(open.http2);",
+        replace: "connection.released(open.http2); connection.released(open.http2);",
+      },
+    ],
+  ),
 ];

@@ -175,4 +175,52 @@ export const routingMutants: readonly Mutant[] = [
       },
     ],
   ),
+  ...mutantsOf(
+    "packages/gateway/src/routing/scheduler/replicas/slots.ts",
+    ["packages/gateway/src/routing/scheduler/replicas/slots.test.ts"],
+    [
+      {
+        name: "slots: one from the front is not taken out",
+        find: "else this.#first = after;",
+        replace: "",
+      },
+      {
+        name: "slots: one from the end is not taken out",
+        find: "else this.#last = before;",
+        replace: "",
+      },
+      {
+        name: "slots: one from the middle takes those behind it along",
+        find: "if (before) before.after = after;",
+        replace: "if (before) before.after = undefined;",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/gateway/src/routing/scheduler/replicas/latency.ts",
+    ["packages/gateway/src/routing/scheduler/small-parts.test.ts"],
+    [
+      {
+        name: "service time: NaN is remembered",
+        find: "if (Number.isNaN(durationMs)) return;",
+        replace: "",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    "packages/core/src/collections.ts",
+    ["packages/core/src/collections.test.ts"],
+    [
+      {
+        name: "heap: an item that was removed has its place still",
+        find: "item.heapIndex = notInHeap;",
+        replace: "",
+      },
+      {
+        name: "heap: the last item does not take the place of one that was removed",
+        find: "if (last !== item) place(last, heapIndex);",
+        replace: "if (last !== item) heap.first = items[0];",
+      },
+    ],
+  ),
 ];

@@ -18,6 +18,17 @@ test("names that no header can hold are percent-encoded, and others are left as 
   });
 });
 
+test("each answer names its own model and version, whichever came before", () => {
+  const texts = [
+    { name: "a", version: 1n },
+    { name: "a", version: 2n },
+    { name: "b", version: 2n },
+    { name: "a", version: 1n },
+  ].map((model) => replyHeaders(aCall(), { model }, 1)["x-tensorgate-model"]);
+
+  expect(texts).toEqual(["a@1", "a@2", "b@2", "a@1"]);
+});
+
 test.each([
   [0, "0.00"],
   [0.004, "0.00"],

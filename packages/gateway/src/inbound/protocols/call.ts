@@ -59,7 +59,7 @@ export interface CallRunner {
    * @throws ScoringError if a layer rejects the call
    */
   admit(request: AccessRequest): AdmittedCall | Promise<AdmittedCall>;
-  /** Runs a call: admit, authenticate, resolve, answer, record. Never rejects. */
+  /** Runs a call: admit, authenticate, resolve, answer, record. Rejects only with what `work.fail` throws. */
   run<Answer extends ReplyInfo>(
     incoming: IncomingCall,
     work: CallWork<Answer>,

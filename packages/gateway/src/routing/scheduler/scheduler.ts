@@ -125,7 +125,10 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
         attempts.send(request, pool, replica);
       }
     }
-    pool.mayHaveQueue = queue.length > 0;
+    if (pool.mayHaveQueue && queue.length === 0) {
+      pool.mayHaveQueue = false;
+      state.queueCount -= 1;
+    }
     const oldest = queue.length > 0 ? queue.oldest() : undefined;
     const waitedMs = nowMs - (oldest?.sinceMs ?? nowMs);
     // The target is at least that, and needs a pass over the replicas.
@@ -230,6 +233,7 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
           state.ownLag.tick(nowMs);
           attempts.checkTimeouts();
           outliers.probeDue();
+          if (state.queueCount === 0) break;
           for (const pool of state.pools) if (pool.mayHaveQueue) pool.touch();
       }
       // Each of them once: serving one may touch others.

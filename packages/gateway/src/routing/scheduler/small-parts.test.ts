@@ -38,6 +38,15 @@ describe("a budget", () => {
 });
 
 describe("the service time", () => {
+  test("a time that is no number changes nothing", () => {
+    const learnt = new ServiceTime(2);
+    for (const durationMs of [4, Number.NaN, 6, Number.NaN, 5]) learnt.observe(durationMs);
+
+    expect(learnt.count).toBe(3);
+    expect(learnt.usualMs).toBe(5);
+    expect(learnt.meanMs).toBeGreaterThan(4);
+  });
+
   test("is the middle of the last ones, whatever a few took", () => {
     const learnt = new ServiceTime(2);
     expect(learnt.usualMs).toBe(2);

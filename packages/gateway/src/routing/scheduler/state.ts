@@ -53,6 +53,8 @@ export interface SchedulerState {
   /** Pools in which something changed, so that a queued request may get a slot; from the first one on each has the next. */
   firstTouched: Pool | undefined;
   lastTouched: Pool | undefined;
+  /** How many pools may have a queue. */
+  queueCount: number;
   /** Events handled so far. */
   eventCount: number;
   /** The earliest tick that the event being handled needs. */
@@ -197,6 +199,7 @@ export function createState(): SchedulerState {
     unserved: new Set(),
     firstTouched: undefined,
     lastTouched: undefined,
+    queueCount: 0,
     eventCount: 0,
     wakeMs: Number.POSITIVE_INFINITY,
     commands: [],

@@ -36,6 +36,9 @@ const fields: Readonly<Record<string, Readonly<Record<string, "string" | "number
     abandon: { attemptId: "number" },
   };
 
+/** What a gateway has measured, if it has. */
+const measured = ["roundTripMs", "expectedWaitMs"] as const;
+
 const ofFollowers = new Set(["arrival", "cancelled", "answered", "failed", "drain", "readmit"]);
 
 /** Returns a message as JSON can hold it. */
@@ -79,6 +82,11 @@ function checked(wire: WireMessage): object {
   if (!expected) throw new RangeError(`unknown message ${wire.type}`);
   for (const [name, type] of Object.entries(expected)) {
     if (typeof record[name] !== type) throw new RangeError(`${wire.type} without ${name}`);
+  }
+  for (const name of measured) {
+    const value = record[name];
+    if (value === undefined || typeof value === "number") continue;
+    throw new RangeError(`${name} of ${wire.type} is no number`);
   }
   const { version } = record;
   return version === undefined ? record : { ...record, version: BigInt(version as string) };

@@ -90,6 +90,37 @@ describe.each(["own", "node"] as const)("over %s HTTP/2", (transport) => {
     await answered;
   });
 
+  test.each([
+    ["answered", (call: PredictCall) => call.answer(0)],
+    ["failed", (call: PredictCall) => call.answer(13)],
+    ["reset", (call: PredictCall) => call.stream.close(http2.constants.NGHTTP2_CANCEL)],
+    ["aborted", (_call: PredictCall, cancelling: AbortController) => cancelling.abort("left")],
+  ])(
+    "a channel that closes waits for each of its calls once: others were %s",
+    async (_how, end) => {
+      await using server = await startFakeReplica();
+      await using channel = channelTo(server.address);
+      const cancelling = new AbortController();
+      const call = { ...aCall(), signal: cancelling.signal };
+      const ended = [1, 2].map(() => channel.unary("/Predict", [], call));
+      const first = [await server.nextPredict(), await server.nextPredict()];
+      const last = ask(channel);
+      const waiting = await server.nextPredict();
+      for (const each of first) end(each, cancelling);
+      await Promise.allSettled(ended);
+
+      let isClosed = false;
+      const closed = channel.close().then(() => {
+        isClosed = true;
+      });
+      await new Promise((resolve) => setImmediate(resolve));
+      expect(isClosed).toBe(false);
+      waiting.answer(0);
+      await last;
+      await closed;
+    },
+  );
+
   test("a connection is not used up by what cancelled calls have not sent", async () => {
     const opened = Promise.withResolvers<void>();
     await using server = await startFakeReplica({

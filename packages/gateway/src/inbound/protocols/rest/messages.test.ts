@@ -1,7 +1,13 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Exchange } from "../../server/exchange.ts";
-import { float32ArrayJson, float32Json, picturesFromBody, valuesPerTurn } from "./messages.ts";
+import {
+  float32ArrayJson,
+  float32Json,
+  labelsJson,
+  picturesFromBody,
+  valuesPerTurn,
+} from "./messages.ts";
 
 const limits = { maxBodyBytes: 1_000_000, maxPictures: 4 };
 
@@ -197,3 +203,15 @@ test.each([0, 1, valuesPerTurn, valuesPerTurn + 1, 5 * valuesPerTurn])(
     expect(turnCount).toBe(Math.max(0, Math.ceil(length / valuesPerTurn) - 1));
   },
 );
+
+test("labels of several models with the same indexes are each written as they are", () => {
+  const rows = [
+    { index: 1, label: "cat", score: 0.5 },
+    { index: 1, label: 'a "dog"', score: 0.25 },
+    { index: 20_000, label: "far", score: 0 },
+  ];
+
+  for (const row of [...rows, ...rows]) {
+    expect(JSON.parse(`{${labelsJson([row])}}`)).toEqual({ labels: [row] });
+  }
+});

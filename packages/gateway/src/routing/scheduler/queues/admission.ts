@@ -114,6 +114,7 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
       request.sinceMs = state.nowMs;
       request.queuedIn = pool;
       queue.add(request, atFront && pool === chosen);
+      if (!pool.mayHaveQueue) state.queueCount += 1;
       pool.mayHaveQueue = true;
       pool.touch();
       if (!request.trace) return;

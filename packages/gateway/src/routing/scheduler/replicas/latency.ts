@@ -77,6 +77,8 @@ export class ServiceTime {
   }
 
   observe(durationMs: number): void {
+    // What a faulty gateway reports would stay: NaN has no place in an order.
+    if (Number.isNaN(durationMs)) return;
     this.count += 1;
     if (this.count === 1) this.meanMs = durationMs;
     else this.meanMs += newest * (durationMs - this.meanMs);

@@ -233,3 +233,31 @@ test("of shared slots a gateway has its part, and one at least", () => {
   slots.sharingChanged();
   expect(slots.slotCount).toBe(1);
 });
+
+test("slots are found whichever of their neighbours are freed, from the front, the middle and the end", () => {
+  const slots = new ReplicaSlots({ ...settings, parallelism: 8, isPaced: () => false });
+  const [first, second, third, fourth] = [0, 1, 2, 3].map((nowMs) => slots.send(nowMs)) as [
+    TakenSlot,
+    TakenSlot,
+    TakenSlot,
+    TakenSlot,
+  ];
+  slots.failed(second);
+  const firstMs = slots.abandoned(first, 3);
+  const fourthMs = slots.abandoned(fourth, 3);
+  expect(fourthMs).toBeGreaterThan(firstMs);
+
+  // That of the first comes before that of the fourth, which a list that was cut would not reach.
+  expect(slots.freeWithoutReplyMs(0)).toBe(firstMs);
+  slots.failed(first);
+  expect(slots.freeWithoutReplyMs(0)).toBe(fourthMs);
+  slots.failed(fourth);
+  expect(slots.freeWithoutReplyMs(0)).toBe(Number.POSITIVE_INFINITY);
+  const fifthMs = slots.abandoned(slots.send(4), 4);
+  expect(slots.freeWithoutReplyMs(0)).toBe(fifthMs);
+  slots.failed(third);
+  expect(slots.freeWithoutReplyMs(0)).toBe(fifthMs);
+  expect(slots.inFlight(fifthMs)).toBe(0);
+  const sixthMs = slots.abandoned(slots.send(100), 100);
+  expect(slots.freeWithoutReplyMs(100)).toBe(sixthMs);
+});

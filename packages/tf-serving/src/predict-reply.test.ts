@@ -132,7 +132,7 @@ test("bytes that came as a varint are not taken as the value of a float, the nex
   expect(() => read(next, asked)).toThrow("cut short");
 });
 
-test("a reply from another version is parsed anew", () => {
+test("a reply is parsed if another version answers", () => {
   const tensor = float32Tensor([1], Float32Array.of(1));
   const read = createPredictReplyReader({});
 
@@ -159,7 +159,7 @@ test("the same reply under other names has its outputs under those", () => {
   expect(namesOf()).toEqual(["scores"]);
 });
 
-test("a longer reply that begins as the last one, or a shorter one, is parsed anew", () => {
+test("a reply is parsed if it is longer than the last one, or shorter, and begins as that does", () => {
   const message = replyWith(float32Tensor([1], Float32Array.of(1)));
   const more = predictResponseSegments({ model: { name: "m", version: 2n }, outputs: new Map() });
   const endsInValues = joined(

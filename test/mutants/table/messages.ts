@@ -86,8 +86,9 @@ export const messageMutants: readonly Mutant[] = [
     [
       {
         name: "rpc: an unpacked message is not counted",
-        find: "message = await decompress(message, { coding, maxBytes, charge: account.reserve });",
-        replace: "message = await decompress(message, { coding, maxBytes, charge: () => {} });",
+        find: "message = await decompress(message, { coding, maxBytes, account });",
+        replace:
+          "message = await decompress(message, { coding, maxBytes, account: { reserve: () => {} } });",
       },
       {
         name: "rpc: an unpacked message is not charged",

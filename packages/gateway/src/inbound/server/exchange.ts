@@ -108,8 +108,7 @@ export class HttpExchange implements OpenExchange {
   ): Promise<Uint8Array> {
     const packed = await this.bodyInto(sink);
     const usage = this.#usage as BodyUsage;
-    const charge = (byteCount: number) => usage.reserve(byteCount);
-    const body = await this.#deps.decompress(packed, { coding, maxBytes, charge });
+    const body = await this.#deps.decompress(packed, { coding, maxBytes, account: usage });
     usage.unreserve(sink.capacity);
     usage.ensure(body.byteLength * copyCount);
     return body;

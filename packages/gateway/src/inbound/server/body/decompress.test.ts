@@ -19,7 +19,11 @@ async function unpack(
     onCharge(chargedBytes + byteCount);
     chargedBytes += byteCount;
   };
-  const bytes = await createDecompress()(packed, { coding, maxBytes, charge });
+  const bytes = await createDecompress()(packed, {
+    coding,
+    maxBytes,
+    account: { reserve: charge },
+  });
   return { bytes, chargedBytes };
 }
 
@@ -122,7 +126,7 @@ test("more at the same time than there are slots are all unpacked, also after fa
   const decompress = createDecompress();
   const one = (index: number) => {
     const packed = index % 3 === 0 ? Buffer.from("no gzip") : zlib.gzipSync(String(index));
-    return decompress(packed, { coding: "gzip", maxBytes, charge: () => {} }).then(
+    return decompress(packed, { coding: "gzip", maxBytes, account: { reserve: () => {} } }).then(
       String,
       () => "failed",
     );

@@ -1,5 +1,6 @@
 import zlib from "node:zlib";
 import { InvalidRequestError, TooLargeError, UnsupportedMediaError } from "@tensorgate/core";
+import type { MemoryAccount } from "./body-budget.ts";
 import { GrowingBuffer } from "./read-body.ts";
 
 /** Compressions that bodies may have. */
@@ -10,10 +11,10 @@ export interface DecompressOptions {
   /** Most that the body may be when unpacked. */
   readonly maxBytes: number;
   /**
-   * Called with each further amount of memory that the result takes, in bytes, before it is taken; what it throws ends
-   * the decompression.
+   * Where each further amount of memory that the result takes is counted before it is taken; what it throws ends the
+   * decompression.
    */
-  readonly charge: (byteCount: number) => void;
+  readonly account: MemoryAccount;
 }
 
 /**
@@ -72,11 +73,10 @@ export function createDecompress(): Decompress {
   };
 }
 
-const unpack: Decompress = (packed, { coding, maxBytes, charge }) =>
+const unpack: Decompress = (packed, { coding, maxBytes, account }) =>
   new Promise((resolve, reject) => {
     const stream = createUnpacker(coding, packed);
     const unpacked = new GrowingBuffer("at-most", maxBytes, () => unpacksTooLong(maxBytes));
-    const account = { reserve: charge };
     let at = 0;
 
     function end(settle: () => void): void {

@@ -85,11 +85,11 @@ test("the memory that a message is unpacked into is counted before it is taken",
     { coding: "gzip" },
     {
       decompress: (packed, asked) => {
-        const charge = (byteCount: number) => {
-          asked.charge(byteCount);
+        const reserve = (byteCount: number) => {
+          asked.account.reserve(byteCount);
           counted.push(heldBytes());
         };
-        return createDecompress()(packed, { ...asked, charge });
+        return createDecompress()(packed, { ...asked, account: { reserve } });
       },
     },
   );

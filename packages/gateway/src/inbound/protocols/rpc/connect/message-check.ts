@@ -94,7 +94,7 @@ export function createRpcMessage(
     end: async (came) => {
       let message = await came.end();
       if (coding) {
-        message = await decompress(message, { coding, maxBytes, charge: account.reserve });
+        message = await decompress(message, { coding, maxBytes, account });
         if (!isJson) check(() => scan.push(message));
       }
       check(isJson ? () => void readJsonMessage(schema, { message, budget }) : scan.end);

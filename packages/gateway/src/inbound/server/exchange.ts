@@ -246,7 +246,8 @@ export function closeLingering(
   // Node discards, unbounded, what was never read.
   request.read(0);
   // After a `connection: close` it would cut the connection with the answer still on its way.
-  socket.destroySoon = () => socket.end();
+  const endSoon = () => void socket.end();
+  socket.destroySoon = endSoon;
   request.once("close", () => Reflect.deleteProperty(socket, "destroySoon"));
   response.once("finish", drain);
 }

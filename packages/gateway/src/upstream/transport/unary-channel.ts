@@ -161,7 +161,9 @@ class UnaryExchange implements Http2Receiver {
     this.#options = options;
     this.#reader = new UnaryReader(options.maxReplyBytes);
     this.#result = Promise.withResolvers();
-    this.#onAbort = () => this.#fail(signal.reason);
+    // As a value of its own: V8 would allocate it for the whole of the process's life, with all that it refers to.
+    const onAbort = () => this.#fail(signal.reason);
+    this.#onAbort = onAbort;
     this.#receivedBytesThen = http2.receivedBytes;
     this.#isMeasured = isMeasured === true && !http2.isConnecting;
     this.#stream = undefined;

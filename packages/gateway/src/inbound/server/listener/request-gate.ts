@@ -105,16 +105,18 @@ export function createRequestGate(options: RequestGateOptions): RequestGate {
     onHttp1Continue: (request, response) => {
       response.setHeader("connection", "close");
       const sendContinue = response.writeContinue.bind(response);
-      response.writeContinue = () => {
+      const keepAndContinue = () => {
         if (!isDraining) response.removeHeader("connection");
         sendContinue();
       };
+      response.writeContinue = keepAndContinue;
       onHttp1(request, response);
     },
 
     openHttp2: (session, connection) => {
       session.setLocalWindowSize(1_048_576);
-      connection.closeSession = () => session.close();
+      const closeSession = () => session.close();
+      connection.closeSession = closeSession;
       cutters.set(session, createStreamCutter(session, { clock, reset: connection.reset }));
       // Its first settings are its headers: from here on it is idle, or has streams.
       session.once("remoteSettings", () => {

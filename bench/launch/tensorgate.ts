@@ -15,6 +15,7 @@ export interface TensorgateOptions {
 export const nodeOptions: readonly string[] = [
   "--max-semi-space-size=8",
   "--no-allocation-site-pretenuring",
+  "--heap-growing-percent=100",
 ];
 
 /** The gateway, as it is shipped, with default settings unless `options` says otherwise. */

@@ -12,7 +12,7 @@ import {
 import { CommandError, explainedListenError } from "../command-error.ts";
 import { deviceRoutes } from "../device/device-routes.ts";
 import { rolloutRoutes } from "../rollout/rollout-routes.ts";
-import { keepAllocationsYoung } from "../service/young-generation.ts";
+import { keepHeapSmall } from "../service/small-heap.ts";
 import { type AdminRoute, type AdminServer, jsonRoute, startAdminServer } from "./admin-server.ts";
 import type { Log } from "./log.ts";
 import { observeLog } from "./log-metrics.ts";
@@ -59,7 +59,7 @@ export interface RunGatewayOptions {
  * @throws CommandError if a port is in use, or the options or a file that they name are invalid
  */
 export async function runGateway(run: RunGatewayOptions): Promise<RunningGateway> {
-  keepAllocationsYoung();
+  keepHeapSmall();
   const { options, admin, isAdminNeeded, log, outages, hasSamples = false } = run;
   const telemetry = await openTelemetry();
   const gateway = buildGateway(options, {

@@ -277,6 +277,8 @@ function pushLimited(this: LimitedBody, piece: Uint8Array | null): boolean {
     pieces.isTooMany = pieces.pieceCount > freePieces + pieces.byteCount / minBytesPerPiece;
     if (pieces.isTooMany) pieces.listener?.();
   }
+  // A stream of `node:http2` stays until the whole heap is collected, and would keep its call.
+  if (piece === null && pieces) pieces.listener = undefined;
   const isKept = piece === null || !pieces?.isTooMany;
   return isKept && Readable.prototype.push.call(this, piece);
 }

@@ -59,6 +59,21 @@ test("a listener is called once, even if it is added late", () => {
   expect([before, after]).toEqual([1, 1]);
 });
 
+test("a body that is whole lets go of what waited for its pieces", () => {
+  const { body, request } = unread();
+  const listener = () => {};
+  onTooManyPieces(request, listener);
+  const kept = () =>
+    Object.getOwnPropertySymbols(body)
+      .map((key) => Reflect.get(body, key))
+      .some((value) => Object.values(value ?? {}).includes(listener));
+  expect(kept()).toBe(true);
+
+  body.push(null);
+
+  expect(kept()).toBe(false);
+});
+
 test("the end of a body passes", async () => {
   const { body, arrive } = unread();
   arrive(1, 10);

@@ -161,7 +161,7 @@ class UnaryExchange implements Http2Receiver {
     this.#options = options;
     this.#reader = new UnaryReader(options.maxReplyBytes);
     this.#result = Promise.withResolvers();
-    // As a value of its own: V8 would allocate it for the whole of the process's life, with all that it refers to.
+    // V8 allocates a literal that is given to a property in the old generation, where it keeps all that it refers to.
     const onAbort = () => this.#fail(signal.reason);
     this.#onAbort = onAbort;
     this.#receivedBytesThen = http2.receivedBytes;

@@ -3,12 +3,18 @@ import { CancelledError } from "@tensorgate/core";
 import type { NodeRequest } from "../node-http.ts";
 import type { BodyUsage, MemoryAccount } from "./body-budget.ts";
 import { bodyTooLarge, notAsDeclared } from "./body-faults.ts";
-import { keepMemory, minRecycledBytes, takeMemory } from "./recycled-memory.ts";
+import {
+  freePacket,
+  freePiece,
+  keepMemory,
+  minRecycledBytes,
+  takeMemory,
+} from "./recycled-memory.ts";
 
 /** Puts a body together from its pieces as they come. */
 export interface BodySink {
   /**
-   * Takes a copy of the piece, whose memory is freed afterwards if it is long.
+   * Takes a copy of the piece, whose memory is freed afterwards if it is at least `minRecycledBytes` long.
    *
    * @param account - where each further amount of memory that is needed is counted before it is taken
    * @throws ScoringError if the body cannot be read with this piece
@@ -83,8 +89,8 @@ function onData(this: ReadRequest, chunk: Buffer): void {
   reading.usage.arrived(chunk.length);
   try {
     reading.sink.push(chunk, reading.usage);
-    // Frames of one packet share their memory, which nghttp2 reads on.
-    if (chunk.byteLength >= minRecycledBytes && !("stream" in this)) freePiece(chunk);
+    if (!("stream" in this)) freePiece(chunk);
+    else if (this.stream.session) freePacket(this.stream.session, chunk);
   } catch (thrown) {
     failWith(this, thrown);
   }
@@ -114,15 +120,6 @@ function onClose(this: ReadRequest): void {
 
 function onGone(this: ReadRequest): void {
   failWith(this, new CancelledError("the client closed the request"));
-}
-
-/**
- * Frees the memory of a long piece that was copied, if that is all its own. The collector would free it later, and
- * meanwhile each piece is in other memory, none of which the processor has in its cache: see
- * `docs/decisions/0080-pieces-of-bodies-are-freed.md`.
- */
-function freePiece({ buffer, byteLength }: Buffer): void {
-  if (byteLength === buffer.byteLength && buffer instanceof ArrayBuffer) buffer.transfer(0);
 }
 
 /** Whether what came of the body is not all: node:http2 ends a cut upload as if it were whole. */
@@ -246,7 +243,7 @@ export class GrowingBuffer implements BodySink {
   recycle(): void {
     const given = this.#memory;
     this.#memory = empty;
-    if (given.length >= minRecycledBytes) keepMemory(given);
+    keepMemory(given);
   }
 
   #grow(capacity: number): void {

@@ -1,3 +1,5 @@
+import type { Http2Session } from "node:http2";
+
 /** Shortest memory that is kept for other bodies, in bytes. */
 export const minRecycledBytes = 16_384;
 
@@ -25,15 +27,21 @@ export function takeMemory(byteCount: number): Uint8Array<ArrayBuffer> {
   return found;
 }
 
-/** Keeps memory of at least `minRecycledBytes`, if it is as long as what bodies get and there is room for it. */
-export function keepMemory(given: Uint8Array<ArrayBuffer>): void {
+/**
+ * Keeps memory that is as long as what bodies get, if there is room for it.
+ *
+ * @param given - all of its memory
+ * @returns whether it is kept
+ */
+export function keepMemory(given: Uint8Array<ArrayBuffer>): boolean {
   const { length } = given;
-  if (length > maxRecycledBytes || length !== recycledLength(length)) return;
-  if (idleBytes + length > maxIdleBytes) return;
+  if (length < minRecycledBytes || length > maxRecycledBytes) return false;
+  if (length !== recycledLength(length) || idleBytes + length > maxIdleBytes) return false;
   idleBytes += length;
   const ofLength = idle.get(length);
   if (ofLength) ofLength.push(given);
   else idle.set(length, [given]);
+  return true;
 }
 
 /** Rounds up to a multiple of an eighth of the next lower power of two. */
@@ -41,4 +49,71 @@ function recycledLength(byteCount: number): number {
   if (byteCount > maxRecycledBytes) return byteCount;
   const step = 1 << (28 - Math.clz32(byteCount));
   return Math.ceil(byteCount / step) * step;
+}
+
+/**
+ * Frees the memory of a piece of HTTP/1 that was copied, if it is long and all its own. The collector would free it
+ * later, and meanwhile each piece is in other memory, none of which the processor has in its cache.
+ */
+export function freePiece({ buffer, byteLength }: Buffer): void {
+  if (byteLength < minRecycledBytes || byteLength !== buffer.byteLength) return;
+  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+}
+
+const packetKey: unique symbol = Symbol("packet");
+
+type PacketSession = Http2Session & { [packetKey]?: Packet };
+
+/** What one read of an HTTP/2 connection gave: one memory, which the frames in it share. */
+interface Packet {
+  memory: ArrayBuffer | undefined;
+  /** Bytes from its start that nothing reads any more; `lost` where something in it may still be read. */
+  doneTo: number;
+}
+
+const lost = -1;
+
+/** @see RFC 9113, sections 4.1 and 6.1 */
+const frameHeaderBytes = 9;
+const frameTypeAt = 3;
+const dataType = 0;
+
+/**
+ * Frees the memory of a packet with the last piece of it that is copied, if no byte of it is left to be read: all its
+ * frames of data were seen here, one after the other, from its first byte to its last. What is not seen, such as
+ * padding, a piece of a stream that is paused, or one that another reader keeps, leaves it to the collector.
+ *
+ * @param piece - just copied
+ * @see docs/decisions/0090-packets-are-freed.md
+ */
+export function freePacket(
+  session: PacketSession,
+  { buffer, byteOffset, byteLength }: Buffer,
+): void {
+  if (buffer.byteLength < minRecycledBytes || !(buffer instanceof ArrayBuffer)) return;
+  session[packetKey] ??= { memory: undefined, doneTo: lost };
+  const packet = session[packetKey];
+  if (packet.memory !== buffer) {
+    packet.memory = buffer;
+    // What comes before the first piece may be the end of another's, unless it is that piece's own header.
+    packet.doneTo = byteOffset === 0 || byteOffset === frameHeaderBytes ? byteOffset : lost;
+  } else if (packet.doneTo !== lost) {
+    packet.doneTo = hasNoDataBetween(buffer, packet.doneTo, byteOffset) ? byteOffset : lost;
+  }
+  if (packet.doneTo === lost) return;
+  packet.doneTo += byteLength;
+  if (packet.doneTo < buffer.byteLength) return;
+  packet.memory = undefined;
+  buffer.transfer(0);
+}
+
+/** Whether only whole frames without data are between the end of a frame and the header of the piece at `to`. */
+function hasNoDataBetween(memory: ArrayBuffer, from: number, to: number): boolean {
+  if (from + frameHeaderBytes === to) return true;
+  const bytes = Buffer.from(memory);
+  let at = from;
+  while (at + frameHeaderBytes < to && bytes[at + frameTypeAt] !== dataType) {
+    at += frameHeaderBytes + bytes.readUIntBE(at, 3);
+  }
+  return at + frameHeaderBytes === to;
 }

@@ -41,23 +41,13 @@ export const bodyMutants: readonly Mutant[] = [
       },
       {
         name: "body: what was copied of it waits for the collector",
-        find: '    if (chunk.byteLength >= minRecycledBytes && !("stream" in this)) freePiece(chunk);\n',
-        replace: "",
-      },
-      {
-        name: "body: memory of frames of HTTP/2 is freed",
-        find: ' && !("stream" in this)) freePiece(chunk);',
-        replace: ") freePiece(chunk);",
-      },
-      {
-        name: "body: memory that other pieces are in is freed",
-        find: "byteLength === buffer.byteLength && ",
+        find: "    if (chunk.buffer.byteLength >= minRecycledBytes) freeRead(this, chunk);\n",
         replace: "",
       },
       {
         name: "body: memory of a short piece is freed",
-        find: "if (chunk.byteLength >= minRecycledBytes && ",
-        replace: "if (",
+        find: "if (chunk.buffer.byteLength >= minRecycledBytes) ",
+        replace: "",
       },
     ],
   ),
@@ -69,6 +59,37 @@ export const bodyMutants: readonly Mutant[] = [
         name: "body: memory that is used again is still in use",
         find: "const found = idle.get(length)?.pop();",
         replace: "const found = idle.get(length)?.at(-1);",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${inbound}/server/body/recycled-memory.ts`,
+    [`${inbound}/server/body/recycled-memory.test.ts`, `${inbound}/server/body/read-body.test.ts`],
+    [
+      {
+        name: "body: memory that other pieces are in is freed",
+        find: "else if (byteLength === buffer.byteLength) ",
+        replace: "else ",
+      },
+      {
+        name: "body: a packet is freed although its first bytes may be those of another body",
+        find: "byteOffset === 0 || byteOffset === frameHeaderBytes ? byteOffset : lost",
+        replace: "byteOffset",
+      },
+      {
+        name: "body: a packet is freed although a piece of it is still to be read",
+        find: " && bytes[at + frameTypeAt] !== dataType",
+        replace: "",
+      },
+      {
+        name: "body: a packet is freed before its last frame",
+        find: "packet.doneTo < memory.byteLength",
+        replace: "packet.doneTo + 60 < memory.byteLength",
+      },
+      {
+        name: "body: a packet is followed although another one came between",
+        find: "packet.memory !== memory",
+        replace: "packet.memory === undefined",
       },
     ],
   ),

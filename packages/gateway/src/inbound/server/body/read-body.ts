@@ -3,18 +3,12 @@ import { CancelledError } from "@tensorgate/core";
 import type { NodeRequest } from "../node-http.ts";
 import type { BodyUsage, MemoryAccount } from "./body-budget.ts";
 import { bodyTooLarge, notAsDeclared } from "./body-faults.ts";
-import {
-  freePacket,
-  freePiece,
-  keepMemory,
-  minRecycledBytes,
-  takeMemory,
-} from "./recycled-memory.ts";
+import { freeRead, keepMemory, minRecycledBytes, takeMemory } from "./recycled-memory.ts";
 
 /** Puts a body together from its pieces as they come. */
 export interface BodySink {
   /**
-   * Takes a copy of the piece, whose memory is freed afterwards if it is at least `minRecycledBytes` long.
+   * Takes a copy of the piece, whose memory is freed afterwards unless it is shorter than `minRecycledBytes`.
    *
    * @param account - where each further amount of memory that is needed is counted before it is taken
    * @throws ScoringError if the body cannot be read with this piece
@@ -89,8 +83,7 @@ function onData(this: ReadRequest, chunk: Buffer): void {
   reading.usage.arrived(chunk.length);
   try {
     reading.sink.push(chunk, reading.usage);
-    if (!("stream" in this)) freePiece(chunk);
-    else if (this.stream.session) freePacket(this.stream.session, chunk);
+    if (chunk.buffer.byteLength >= minRecycledBytes) freeRead(this, chunk);
   } catch (thrown) {
     failWith(this, thrown);
   }
@@ -243,7 +236,7 @@ export class GrowingBuffer implements BodySink {
   recycle(): void {
     const given = this.#memory;
     this.#memory = empty;
-    keepMemory(given);
+    if (given.length >= minRecycledBytes) keepMemory(given);
   }
 
   #grow(capacity: number): void {

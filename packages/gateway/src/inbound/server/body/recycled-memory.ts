@@ -1,4 +1,5 @@
 import type { Http2Session } from "node:http2";
+import type { NodeRequest } from "../node-http.ts";
 
 /** Shortest memory that is kept for other bodies, in bytes. */
 export const minRecycledBytes = 16_384;
@@ -27,21 +28,15 @@ export function takeMemory(byteCount: number): Uint8Array<ArrayBuffer> {
   return found;
 }
 
-/**
- * Keeps memory that is as long as what bodies get, if there is room for it.
- *
- * @param given - all of its memory
- * @returns whether it is kept
- */
-export function keepMemory(given: Uint8Array<ArrayBuffer>): boolean {
+/** Keeps memory of at least `minRecycledBytes`, if it is as long as what bodies get and there is room for it. */
+export function keepMemory(given: Uint8Array<ArrayBuffer>): void {
   const { length } = given;
-  if (length < minRecycledBytes || length > maxRecycledBytes) return false;
-  if (length !== recycledLength(length) || idleBytes + length > maxIdleBytes) return false;
+  if (length > maxRecycledBytes || length !== recycledLength(length)) return;
+  if (idleBytes + length > maxIdleBytes) return;
   idleBytes += length;
   const ofLength = idle.get(length);
   if (ofLength) ofLength.push(given);
   else idle.set(length, [given]);
-  return true;
 }
 
 /** Rounds up to a multiple of an eighth of the next lower power of two. */
@@ -52,12 +47,18 @@ function recycledLength(byteCount: number): number {
 }
 
 /**
- * Frees the memory of a piece of HTTP/1 that was copied, if it is long and all its own. The collector would free it
- * later, and meanwhile each piece is in other memory, none of which the processor has in its cache.
+ * Frees the memory that a piece came in, if nothing in it is left to be read. The collector would free it later, and
+ * meanwhile each piece is in other memory, none of which the processor has in its cache.
+ *
+ * @param piece - just copied; its memory has at least `minRecycledBytes`, so that no body keeps it as it is
  */
-export function freePiece({ buffer, byteLength }: Buffer): void {
-  if (byteLength < minRecycledBytes || byteLength !== buffer.byteLength) return;
-  if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+export function freeRead(request: NodeRequest, piece: Buffer): void {
+  const { buffer, byteLength } = piece;
+  if (!(buffer instanceof ArrayBuffer)) return;
+  if ("stream" in request) {
+    const { session } = request.stream;
+    if (session && isPacketRead(session, buffer, piece)) buffer.transfer(0);
+  } else if (byteLength === buffer.byteLength) buffer.transfer(0);
 }
 
 const packetKey: unique symbol = Symbol("packet");
@@ -79,32 +80,31 @@ const frameTypeAt = 3;
 const dataType = 0;
 
 /**
- * Frees the memory of a packet with the last piece of it that is copied, if no byte of it is left to be read: all its
- * frames of data were seen here, one after the other, from its first byte to its last. What is not seen, such as
- * padding, a piece of a stream that is paused, or one that another reader keeps, leaves it to the collector.
+ * Whether this piece is the last of its packet, and no byte of the packet is left to be read: all its frames of data
+ * were seen here, one after the other, from its first byte to its last. What is not seen, such as padding, a piece of
+ * a stream that is paused, or one that another reader keeps, leaves it to the collector.
  *
- * @param piece - just copied
  * @see docs/decisions/0090-packets-are-freed.md
  */
-export function freePacket(
+function isPacketRead(
   session: PacketSession,
-  { buffer, byteOffset, byteLength }: Buffer,
-): void {
-  if (buffer.byteLength < minRecycledBytes || !(buffer instanceof ArrayBuffer)) return;
+  memory: ArrayBuffer,
+  { byteOffset, byteLength }: Buffer,
+): boolean {
   session[packetKey] ??= { memory: undefined, doneTo: lost };
   const packet = session[packetKey];
-  if (packet.memory !== buffer) {
-    packet.memory = buffer;
+  if (packet.memory !== memory) {
+    packet.memory = memory;
     // What comes before the first piece may be the end of another's, unless it is that piece's own header.
     packet.doneTo = byteOffset === 0 || byteOffset === frameHeaderBytes ? byteOffset : lost;
   } else if (packet.doneTo !== lost) {
-    packet.doneTo = hasNoDataBetween(buffer, packet.doneTo, byteOffset) ? byteOffset : lost;
+    packet.doneTo = hasNoDataBetween(memory, packet.doneTo, byteOffset) ? byteOffset : lost;
   }
-  if (packet.doneTo === lost) return;
+  if (packet.doneTo === lost) return false;
   packet.doneTo += byteLength;
-  if (packet.doneTo < buffer.byteLength) return;
+  if (packet.doneTo < memory.byteLength) return false;
   packet.memory = undefined;
-  buffer.transfer(0);
+  return true;
 }
 
 /** Whether only whole frames without data are between the end of a frame and the header of the piece at `to`. */

@@ -16,7 +16,7 @@ const batch = 50;
 const warmUpRequests = 20_000;
 /** How long processor time is counted while nothing happens. */
 const idleMs = 2_000;
-const peers = [tensorgate({ maxCalls: 4_096 }), nginx({ http: "1.1" }), go, fastify];
+const peers = [tensorgate({ maxCalls: 4_096 }), nginx({ http: "1.1" }), go(), fastify];
 const request = "GET /nothing HTTP/1.1\r\nhost: localhost\r\n\r\n";
 
 /** Memory and processor time of connections that were used once and are kept alive. */

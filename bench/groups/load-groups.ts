@@ -33,7 +33,7 @@ const peers: readonly (readonly [Peer, RequestKind])[] = [
   [gateway, restPicture],
   [serve, restPicture],
   [proxy, predictOverHttp1],
-  [go, restPicture],
+  [go(), restPicture],
   [fastify, restPicture],
   [python, restPicture],
   [direct, predict],
@@ -101,13 +101,16 @@ export const inFlight: Group = loadGroup(
   ),
 );
 
-/** What a larger configuration costs each request. */
+/** What a larger configuration costs each request. Each connection that is used needs calls of the system, in Go as well. */
 export const growth: Group = loadGroup(
   "growth",
   [
-    { row: "replicas-1", peer: gateway },
-    { row: "replicas-64", peer: tensorgate({ replicaCount: 64 }) },
-    { row: "replicas-1024", peer: tensorgate({ replicaCount: 1_024 }) },
+    ...[1, 64, 1_024].flatMap((replicaCount) =>
+      [tensorgate, go].map((peer) => ({
+        row: `replicas-${replicaCount}`,
+        peer: peer({ replicaCount }),
+      })),
+    ),
     { row: "models-1000", peer: tensorgate({ modelCount: 1_000 }) },
   ].map((grown): Cell => ({ ...grown, ...small, kind: restPicture })),
 );

@@ -14,7 +14,7 @@ interface Cell {
 }
 
 const cells: readonly Cell[] = [
-  ...[tensorgate(), serve, nginx({ http: "1.1" }), go, fastify, python].map((peer) => ({
+  ...[tensorgate(), serve, nginx({ http: "1.1" }), go(), fastify, python].map((peer) => ({
     row: "start",
     peer,
   })),

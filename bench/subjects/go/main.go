@@ -1,4 +1,5 @@
-// What a user would write in Go: net/http in front, grpc-go behind. Prints its port.
+// What a user would write in Go: net/http in front, grpc-go behind, which gives each of several addresses of the model
+// server its turn. Prints its port.
 package main
 
 import (
@@ -14,6 +15,8 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
 
 	"tensorgate.example/bench/gen/tensorflow"
 	serving "tensorgate.example/bench/gen/tensorflow_serving"
@@ -36,7 +39,16 @@ type answer struct {
 }
 
 func main() {
-	backend, err := grpc.NewClient("127.0.0.1:"+os.Args[1], grpc.WithTransportCredentials(insecure.NewCredentials()))
+	replicas := manual.NewBuilderWithScheme("replicas")
+	state := resolver.State{}
+	for _, address := range os.Args[1:] {
+		state.Endpoints = append(state.Endpoints, resolver.Endpoint{Addresses: []resolver.Address{{Addr: address}}})
+	}
+	replicas.InitialState(state)
+	backend, err := grpc.NewClient("replicas:///",
+		grpc.WithResolvers(replicas),
+		grpc.WithDefaultServiceConfig(`{"loadBalancingConfig": [{"round_robin": {}}]}`),
+		grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -193,6 +193,19 @@ test("a reload reaches every worker, and one that is refused reaches none", asyn
   expect(await classifyTimes(2, serve.url, "m")).toEqual([404, 404]);
 });
 
+test("a worker that is replaced serves what the others serve, whatever the file has become", async () => {
+  await using serve = await started(configOf("m"));
+  const [, second] = (await statusOf(serve.adminUrl)).workers;
+
+  serve.write("pools: none");
+  await serve.said.matching(/configuration rejected, keeping the previous one/);
+  process.kill(second?.pid ?? 0, "SIGKILL");
+  await serve.said.matching(/worker 2 serves again/);
+
+  // Connections are distributed by chance: that the new worker gets none of them is less likely than 1 in 10^6.
+  expect(new Set(await classifyTimes(20, serve.url, "m"))).toEqual(new Set([200]));
+});
+
 test("a stop drains the workers, and leaves no process and no file behind", async () => {
   await using serve = await started(configOf("m"));
   const { workers } = await statusOf(serve.adminUrl);

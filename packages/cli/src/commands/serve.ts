@@ -70,11 +70,12 @@ async function serveUntilStop(
   worker?: Worker,
 ): Promise<void> {
   const { config: file, adminHost, adminPort, registry } = serve;
-  const shareOf = worker?.shareOf ?? ((options: GatewayOptions) => options);
-  const fromFile = shareOf(withFlags(readConfig(file), serve));
+  const first = worker
+    ? worker.shareOf(await worker.configured)
+    : withFlags(readConfig(file), serve);
   using manifests = watchManifests({ log, clock: systemClockAndRandom.clock });
-  await keptAlive(() => manifests.look(fromFile));
-  const configured = manifests.described(fromFile);
+  await keptAlive(() => manifests.look(first));
+  const configured = manifests.described(first);
   let models = configured.models;
   using heads =
     registry === undefined
@@ -91,9 +92,9 @@ async function serveUntilStop(
     return { ...options, models: [...(options.models ?? []), ...heads.models] };
   };
   const initial = withHeads(configured);
-  let seen = fromFile;
+  let seen = first;
   const read = () => {
-    seen = shareOf(withFlags(readConfigAgain(file), serve));
+    seen = worker ? worker.shareOf(worker.inForce()) : withFlags(readConfigAgain(file), serve);
     return withHeads(manifests.described(seen));
   };
   // The process that started the workers has the admin port of all.

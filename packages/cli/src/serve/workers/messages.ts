@@ -1,8 +1,10 @@
 import type { GatewayStatus } from "@tensorgate/core";
+import type { GatewayOptions } from "@tensorgate/gateway";
 
 /** What the first process tells a worker. */
 export type WorkerCommand =
-  | { readonly type: "reload" }
+  /** The configuration in force, with the flags of the command: when a worker starts, and with each reload. */
+  | { readonly type: "configuration"; readonly options: GatewayOptions }
   /** How the other workers are doing. */
   | { readonly type: "others"; readonly statuses: readonly GatewayStatus[] }
   | { readonly type: "stop"; readonly signal: NodeJS.Signals };

@@ -3,7 +3,13 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type GatewayOptions, systemClockAndRandom, workerShare } from "@tensorgate/gateway";
+import {
+  ConfigError,
+  credentialFaults,
+  type GatewayOptions,
+  systemClockAndRandom,
+  workerShare,
+} from "@tensorgate/gateway";
 import { CommandError, explainedListenError } from "../../command-error.ts";
 import type { Service } from "../../service/service.ts";
 import { type AdminRoute, startAdminServer } from "../../telemetry/admin-server.ts";
@@ -48,43 +54,70 @@ export async function serveByWorkers(
   using _folder = { [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }) };
   const secret = randomBytes(32).toString("base64url");
   const ports = await freePorts(count);
+  // A worker that is replaced serves what the others serve, whatever the file has become meanwhile.
+  let inForce = initial;
+  const { clock } = systemClockAndRandom;
   const pool = createWorkerPool({
     ...systemClockAndRandom,
     count,
     start: (number, port) => {
       const address = `127.0.0.1:${ports[number - 1]}`;
-      return startWorkerProcess({ number, count, port, address, secret, folder });
+      const worker = startWorkerProcess({ number, count, port, address, secret, folder });
+      worker.tell({ type: "configuration", options: inForce });
+      return worker;
     },
     log,
   });
   const adminServer = await startAdminServer(
     admin,
-    [...workerRoutes(pool), ...adminRoutes],
+    [...workerRoutes(pool, clock), ...adminRoutes],
     (call) => forwardToWorker(pool, call),
   ).catch((thrown: unknown) => {
     throw explainedListenError(thrown, admin, "--admin-port");
   });
   await using _admin = { [Symbol.asyncDispose]: adminServer.close };
   await assertPortIsFree(initial);
-  await using _workers = { [Symbol.asyncDispose]: () => pool.stop("SIGTERM") };
+  const stop = (signal: NodeJS.Signals) => pool.stop(signal, stopMsOf(inForce));
+  await using _workers = { [Symbol.asyncDispose]: () => stop("SIGTERM") };
   const { url } = await pool.start();
-  using _telling = tellStatuses(pool, systemClockAndRandom.clock);
+  using _telling = tellStatuses(pool, clock);
   const gateway = {
     reload: (options: GatewayOptions) => {
       workerShare(options, { number: 1, count });
-      pool.tellAll({ type: "reload" });
+      assertCredentials(file, options);
+      inForce = options;
+      pool.tellAll({ type: "configuration", options });
       // The workers report what needs a restart.
       return { needRestart: [] };
     },
   };
   const reload = createConfigReload({ file, read, gateway, initial, log });
   onHangup(reload.now);
-  const { clock } = systemClockAndRandom;
   using _watching = isWatched ? reloadOnChange(file, { reload, log, clock }) : undefined;
   announce(`ready: ${url} (${count} workers)\nmetrics: ${adminServer.url}/metrics\n`);
   const signal = await stopped;
   log.info("stopping: draining calls in flight");
-  await pool.stop(signal);
+  await stop(signal);
+}
+
+/** Longest that a worker drains after its delay, and its last metrics take: what is open after 10 s is cut. */
+const maxDrainMs = 12_000;
+
+const stopMsOf = ({ listen }: GatewayOptions) => (listen?.drainDelayMs ?? 0) + maxDrainMs;
+
+/**
+ * Looks at the files of keys and certificates, which the workers read: one that is replaced later needs them as well.
+ *
+ * @throws ConfigError with all faults
+ */
+function assertCredentials(file: string, options: GatewayOptions): void {
+  const faults = credentialFaults(options);
+  if (faults.length > 0) {
+    throw new ConfigError(
+      file,
+      faults.map((message) => ({ path: "", message })),
+    );
+  }
 }
 
 /** Systems with SO_REUSEPORT as workers need it: connections are distributed among those that listen. */

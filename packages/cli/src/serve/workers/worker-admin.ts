@@ -9,14 +9,14 @@ import { joinedStatus } from "./worker-status.ts";
 type Workers = Pick<WorkerPool, "serving">;
 
 /** Creates the routes that answer for all workers. */
-export function workerRoutes(workers: Workers): readonly AdminRoute[] {
+export function workerRoutes(workers: Workers, clock: Clock): readonly AdminRoute[] {
   return [
     {
       method: "GET",
       path: "/metrics",
       isLocal: false,
       handle: async ({ response }) => {
-        const answers = await answersOf(workers, "/metrics");
+        const answers = await answersOf(workers, "/metrics", { clock });
         const metrics = answers.map(({ worker: { number }, text }) => ({ number, text }));
         response.writeHead(200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
         response.end(joinedMetrics(metrics));
@@ -27,7 +27,7 @@ export function workerRoutes(workers: Workers): readonly AdminRoute[] {
       path: "/status",
       isLocal: true,
       handle: async ({ response }) => {
-        const answers = await statusesOf(workers);
+        const answers = await statusesOf(workers, { clock });
         const [first, ...rest] = answers;
         if (!first) return noWorker(response);
         sendJson(response, 200, {
@@ -47,16 +47,30 @@ export function workerRoutes(workers: Workers): readonly AdminRoute[] {
 /** Interval at which the workers hear of each other, in milliseconds. */
 const tellMs = 1_000;
 
-/** Tells each worker how the others are doing, so that clients get the status of all from any. */
+/** Unanswered questions in a row, of `maxWaitMs` each, after which a worker hangs: it gets connections and answers none. */
+const maxSilences = 10;
+
+/**
+ * Tells each worker how the others are doing, so that clients get the status of all from any. A worker that hangs is
+ * ended, so that it is replaced.
+ */
 export function tellStatuses(
-  workers: Pick<WorkerPool, "serving" | "tell">,
+  workers: Pick<WorkerPool, "serving" | "tell" | "kill">,
   clock: Clock,
 ): Disposable {
   let timer: Disposable | undefined;
   let isOver = false;
+  let silences = new Map<ServingWorker, number>();
 
   async function tellAll(): Promise<void> {
-    const answers = await statusesOf(workers);
+    const before = silences;
+    silences = new Map();
+    const onSilent = (worker: ServingWorker) => {
+      const count = (before.get(worker) ?? 0) + 1;
+      silences.set(worker, count);
+      if (count === maxSilences) workers.kill(worker.number);
+    };
+    const answers = await statusesOf(workers, { clock, onSilent });
     for (const { worker } of answers) {
       const others = answers.filter((each) => each.worker !== worker);
       const statuses = others.map(({ status: { log: _log, ...status } }) => status);
@@ -78,8 +92,8 @@ export function tellStatuses(
   };
 }
 
-async function statusesOf(workers: Workers) {
-  const answers = await answersOf(workers, "/status");
+async function statusesOf(workers: Workers, how: Asking) {
+  const answers = await answersOf(workers, "/status", how);
   return answers.map(({ worker, text }) => ({
     worker,
     status: JSON.parse(text) as GatewayStatus & { readonly log: object },
@@ -99,8 +113,12 @@ export async function forwardToWorker(
   const answered = new Promise<http.IncomingMessage>((resolve, reject) => {
     forwarded.once("response", resolve).once("error", reject);
   });
-  await pipeline(request, forwarded);
-  const answer = await answered;
+  // A request that cannot be sent has no answer either: its error ends both.
+  const [answer] = await Promise.all([answered, pipeline(request, forwarded)]).catch(
+    ({ message }: Error) => {
+      throw new Error(`worker ${worker.number} gave no answer: ${message}; ask again`);
+    },
+  );
   response.writeHead(answer.statusCode ?? 502, answer.headers);
   await pipeline(answer, response);
 }
@@ -108,14 +126,26 @@ export async function forwardToWorker(
 /** Longest that a worker may take to answer, in milliseconds; one that is busy for longer is left out. */
 const maxWaitMs = 2_000;
 
+interface Asking {
+  readonly clock: Clock;
+  /** Called for each worker that lets the time pass. */
+  readonly onSilent?: (worker: ServingWorker) => void;
+}
+
 /** Asks every worker; those that do not answer are left out. */
 async function answersOf(
   workers: Workers,
   path: string,
+  { clock, onSilent }: Asking,
 ): Promise<readonly { readonly worker: ServingWorker; readonly text: string }[]> {
   const answers = await Promise.allSettled(
     workers.serving().map(async (worker) => {
-      const signal = AbortSignal.timeout(maxWaitMs);
+      const waiting = new AbortController();
+      using _limit = clock.setTimer(maxWaitMs, () => {
+        waiting.abort();
+        onSilent?.(worker);
+      });
+      const { signal } = waiting;
       const response = await fetch(new URL(path, worker.adminUrl), { signal });
       if (!response.ok) throw new Error(`status ${response.status}`);
       return { worker, text: await response.text() };

@@ -47,6 +47,7 @@ function fakeProcess(number: number, port: number | undefined) {
       listening: listening.promise,
       ended: ended.promise,
       tell: ({ type }) => void told.push(type),
+      kill: () => void told.push("kill"),
     } satisfies WorkerProcess,
   };
 }
@@ -136,9 +137,9 @@ test("a worker that ends is replaced, at longer and longer intervals while it en
 
 test("every worker gets a command, and a stop waits for all and replaces none", async () => {
   const { pool, clock, started } = await startedPool(2);
-  pool.tellAll({ type: "reload" });
+  pool.tellAll({ type: "configuration", options: { pools: [] } });
   let isStopped = false;
-  const stop = pool.stop("SIGTERM").then(() => {
+  const stop = pool.stop("SIGTERM", 1_000).then(() => {
     isStopped = true;
   });
 
@@ -150,8 +151,37 @@ test("every worker gets a command, and a stop waits for all and replaces none", 
   clock.advance(60_000);
 
   expect(started.map(({ told }) => told)).toEqual([
-    ["reload", "stop"],
-    ["reload", "stop"],
+    ["configuration", "stop"],
+    ["configuration", "stop"],
   ]);
   expect(started).toHaveLength(2);
+});
+
+test("a worker that has not ended in time is killed, and only that one", async () => {
+  const { pool, clock, lines, started } = await startedPool(2);
+  const stop = pool.stop("SIGTERM", 1_000);
+  started[0]?.end("code 0");
+  await settled();
+
+  clock.advance(999);
+  expect(started[1]?.told).toEqual(["stop"]);
+  clock.advance(1);
+  started[1]?.end("SIGKILL");
+  await stop;
+
+  expect(started.map(({ told }) => told)).toEqual([["stop"], ["stop", "kill"]]);
+  expect(lines.at(-1)).toBe("worker 2 has not ended in time, and is killed");
+});
+
+test("a worker that hangs is killed and replaced", async () => {
+  const { pool, clock, lines, started } = await startedPool(2);
+
+  pool.kill(2);
+  expect(lines.at(-1)).toBe("worker 2 does not answer, and is killed");
+  expect(started.map(({ told }) => told)).toEqual([[], ["kill"]]);
+  started[1]?.end("SIGKILL");
+  await settled();
+  clock.advance(100);
+
+  expect(started.map(({ number }) => number)).toEqual([1, 2, 2]);
 });

@@ -10,6 +10,8 @@ export interface WorkerProcess {
   /** Resolves when it has ended: to the code or the signal. */
   readonly ended: Promise<string>;
   tell(command: WorkerCommand): void;
+  /** Ends it without a drain. */
+  kill(): void;
 }
 
 /** A worker that serves. */
@@ -34,8 +36,14 @@ export interface WorkerPool {
   serving(): readonly ServingWorker[];
   tell(number: number, command: WorkerCommand): void;
   tellAll(command: WorkerCommand): void;
-  /** Stops them, and resolves when all have ended. */
-  stop(signal: NodeJS.Signals): Promise<void>;
+  /** Ends a worker that hangs, so that it is replaced. */
+  kill(number: number): void;
+  /**
+   * Stops them, and resolves when all have ended.
+   *
+   * @param withinMs - after which those that have not ended are killed
+   */
+  stop(signal: NodeJS.Signals, withinMs: number): Promise<void>;
 }
 
 const backoff: BackoffOptions = { initialBackoffMs: 100, maxBackoffMs: 5_000 };
@@ -93,10 +101,20 @@ export function createWorkerPool(deps: WorkerPoolDeps): WorkerPool {
     tellAll: (command) => {
       for (const each of processes.values()) each.tell(command);
     },
-    stop: async (signal) => {
+    kill: (number) => {
+      log.warn(`worker ${number} does not answer, and is killed`);
+      processes.get(number)?.kill();
+    },
+    stop: async (signal, withinMs) => {
       isStopping = true;
       const running = [...processes.values()];
       for (const each of running) each.tell({ type: "stop", signal });
+      using _late = clock.setTimer(withinMs, () => {
+        for (const [number, each] of processes) {
+          log.warn(`worker ${number} has not ended in time, and is killed`);
+          each.kill();
+        }
+      });
       await Promise.all(running.map(({ ended }) => ended));
     },
   };

@@ -66,5 +66,6 @@ export function startWorkerProcess(
     tell: (command: WorkerCommand) => {
       if (child.connected) child.send(command, () => {});
     },
+    kill: () => void child.kill("SIGKILL"),
   };
 }

@@ -14,6 +14,10 @@ import { joinedStatus } from "./worker-status.ts";
 
 /** A worker: a process that serves a part of the calls, for the process that started it. */
 export interface Worker {
+  /** Resolves to the configuration of all that this worker starts with. */
+  readonly configured: Promise<GatewayOptions>;
+  /** @returns the configuration of all that is in force now, which may be another than the file has */
+  inForce(): GatewayOptions;
   /** @returns what this worker has of the configuration of all. @throws SettingError if it cannot be divided */
   shareOf(options: GatewayOptions): GatewayOptions;
   /** Returns the service with the commands of the first process as further reasons to reload and to stop. */
@@ -40,14 +44,21 @@ export function thisWorker(host: NodeJS.Process = process): Worker | undefined {
     },
   };
   let others: readonly GatewayStatus[] = [];
+  const configured = Promise.withResolvers<GatewayOptions>();
+  let inForce: GatewayOptions | undefined;
 
   function serviceOf(service: Service): Service {
     const told = Promise.withResolvers<NodeJS.Signals>();
-    let reload = () => {};
+    let reload: (() => void) | undefined;
+    let isOutdated = false;
     host.on("message", (command: WorkerCommand) => {
       switch (command.type) {
-        case "reload":
-          reload();
+        case "configuration":
+          // One that comes while this worker starts is applied when it serves.
+          isOutdated = inForce !== undefined;
+          inForce = command.options;
+          configured.resolve(inForce);
+          reload?.();
           break;
         case "others":
           others = command.statuses;
@@ -66,11 +77,17 @@ export function thisWorker(host: NodeJS.Process = process): Worker | undefined {
       onHangup: (listener) => {
         service.onHangup(() => {});
         reload = listener;
+        if (isOutdated) listener();
       },
     };
   }
 
   return {
+    configured: configured.promise,
+    inForce: () => {
+      if (!inForce) throw new Error("the first process has not said how to serve");
+      return inForce;
+    },
     shareOf: (options) => {
       const { rollouts, listen, ...rest } = workerShare(options, place);
       return {

@@ -55,6 +55,9 @@ const stages = {
 const settingFiles =
   "^packages/gateway/src/(setting-schemas|node-region|node-modules|regular-file|kubernetes-account)\\.ts$";
 
+/** Files beside the stages that know several of them: the gateway, what it shows, and what looks over all settings. */
+const meeting = ["gateway", "gateway-api", "index", "meaning", "credential-faults", "worker-share"];
+
 /** Each heavy dependency, and its one home. */
 const homes = {
   sharp: "^packages/(imaging/src/open-picture|console/build-page)\\.ts$",
@@ -110,6 +113,33 @@ export default {
       "protocols-know-no-other",
       { path: "^packages/gateway/src/inbound/protocols/([^/]+)/", pathNot: test },
       { path: stage("inbound/protocols/[^/]+"), pathNot: stage("inbound/protocols/$1") },
+    ),
+    rule(
+      "one-runner-for-all-protocols",
+      { path: "^packages/gateway/src/inbound/protocols/[^/]+$", pathNot: test },
+      { path: stage("inbound/protocols/[^/]+") },
+    ),
+    rule(
+      "manifests-know-only-models",
+      { path: stage("manifests"), pathNot: test },
+      {
+        path: ours,
+        pathNot: [
+          stage("manifests"),
+          "options\\.ts$",
+          `${stage("upstream")}read-manifest\\.ts$`,
+          "^packages/gateway/src/system-clock\\.ts$",
+          ...["core", "grpc", "tf-serving"].map(folder),
+        ],
+      },
+    ),
+    rule(
+      "stages-meet-in-the-gateway",
+      {
+        path: "^packages/gateway/src/[^/]+\\.ts$",
+        pathNot: [test, `/(${meeting.join("|")})\\.ts$`],
+      },
+      { path: "^packages/gateway/src/[^/]+/" },
     ),
     rule(
       "gateway-decodes-no-picture",

@@ -9,11 +9,13 @@ const pure = [
   "core/src",
   "client-core/src",
   "grpc/src",
+  "tf-serving/src",
   "open-inference/src",
   "teaching/src",
   "gateway/src/routing/scheduler",
   "gateway/src/routing/sharing",
   "gateway/src/rollout/machine",
+  "gateway/src/devices",
   "gateway/simulation",
 ];
 

@@ -13,6 +13,8 @@ const planted: readonly {
   readonly rule: string;
   readonly folder: string;
   readonly target: string;
+  /** Whether it lies beside the files of the folder, rather than in a folder in it. */
+  readonly isBeside?: true;
 }[] = [
   { rule: "core-imports-nothing", folder: "core/src", target: "node:fs" },
   { rule: "core-imports-only-its-own", folder: "core/src", target: "@tensorgate/tf-serving" },
@@ -119,6 +121,23 @@ const planted: readonly {
     target: "../../routing/router.ts",
   },
   {
+    rule: "one-runner-for-all-protocols",
+    folder: "gateway/src/inbound/protocols",
+    target: "./rest/messages.ts",
+    isBeside: true,
+  },
+  {
+    rule: "manifests-know-only-models",
+    folder: "gateway/src/manifests",
+    target: "../../routing/router.ts",
+  },
+  {
+    rule: "stages-meet-in-the-gateway",
+    folder: "gateway/src",
+    target: "./routing/router.ts",
+    isBeside: true,
+  },
+  {
     rule: "server-knows-no-protocol",
     folder: "gateway/src/inbound/server",
     target: "../../access/authentication.ts",
@@ -169,7 +188,13 @@ let result: ICruiseResult;
 const folders: string[] = [];
 
 beforeAll(async () => {
-  for (const [index, { folder, target }] of planted.entries()) {
+  for (const [index, { folder, target, isBeside }] of planted.entries()) {
+    if (isBeside) {
+      const file = join(root, "packages", folder, `violation-${index}.ts`);
+      folders.push(file);
+      writeFileSync(file, `import "${target}";\n`);
+      continue;
+    }
     // In a folder of its own, so that nothing else sees it and it is gone with its folder.
     const place = mkdtempSync(join(root, "packages", folder, "planted-"));
     folders.push(place);

@@ -39,7 +39,7 @@ async function devicesRig(count: number): Promise<Rig> {
           else failures.push(body);
         }
       };
-      // One device can do as much: what is more would be turned away as overload.
+      // One device can do as much: what is more would be rejected as overload.
       const workers = [1, 2].map(worker);
       return {
         stop: async () => {

@@ -66,7 +66,7 @@ export interface PoolStatus {
   readonly waiting: number;
   /** Until a replica would begin with a new call, in milliseconds; absent where none serves. */
   readonly expectedWaitMs?: number;
-  /** Whether more comes than can be done, so that calls go elsewhere or are turned away. */
+  /** Whether more comes than can be done, so that calls go elsewhere or are rejected. */
   readonly isOverloaded: boolean;
   readonly replicas: readonly ReplicaStatus[];
 }

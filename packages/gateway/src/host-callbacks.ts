@@ -7,7 +7,7 @@ export type HostCallbacks = Required<
 > & {
   readonly console: GatewayDeps["console"];
   readonly outages: GatewayDeps["outages"];
-  /** Undefined if the host has none: what nobody takes is not written. */
+  /** Undefined if the host has none: nothing is written for a callback that is missing. */
   readonly onCall: GatewayDeps["onCall"];
   /** Reports that a process that decodes pictures cannot be started. */
   readonly onDecoderFailure: (error: ScoringError) => void;

@@ -16,7 +16,7 @@ export interface TerminalStream {
 const clearLine = "\r\u001b[2K";
 const barWidth = 24;
 const usualColumns = 80;
-/** What takes less is done before anybody has read how long it takes, in milliseconds. */
+/** What takes less is done before a user could read how long it takes, in milliseconds. */
 const minShownMs = 1_000;
 
 export function createProgressBar(

@@ -237,7 +237,7 @@ export function createRouter<Replica extends RoutedReplica>(
       const { name: model } = request.model;
       const nowMs = clock.nowMs();
       if (scheduler.hasRoom(model, call.hints, nowMs)) return;
-      const retryAfterMs = scheduler.turnAway(arrivalOf(0, request, call), nowMs);
+      const retryAfterMs = scheduler.shedEarly(arrivalOf(0, request, call), nowMs);
       if (retryAfterMs === undefined) return;
       throw rejectionError("overloaded", { model, retryAfterMs });
     },

@@ -63,6 +63,8 @@ class ObservedCall implements CallObserver {
   /** Undefined if the call is not traced. */
   #traceId: string | undefined;
   #attemptCount: number;
+  /** The models when it began: a reload meanwhile does not change what it is counted under. */
+  readonly #models: ModelsInForce["current"]["snapshot"];
 
   constructor(start: ObservedStart, deps: CallObserverDeps) {
     const { tracer, instruments, onFailure } = deps;
@@ -72,6 +74,7 @@ class ObservedCall implements CallObserver {
     this.#span = noSpan;
     this.#traceId = undefined;
     this.#attemptCount = 0;
+    this.#models = deps.inForce.current.snapshot;
     const remote =
       start.traceparent === undefined ? undefined : parseTraceparent(start.traceparent);
     const parent = remote ? trace.setSpanContext(ROOT_CONTEXT, remote) : ROOT_CONTEXT;
@@ -134,13 +137,13 @@ class ObservedCall implements CallObserver {
   }
 
   end(ended: ObservedEnd): void {
-    const { instruments, statistics, onCall, onFailure, inForce } = this.#deps;
+    const { instruments, statistics, onCall, onFailure } = this.#deps;
     const start = this.#start;
     const span = this.#span;
     const traceId = this.#traceId;
     const { error, model, region = "", askedModel = "" } = ended;
     // A call that failed before, and one that scores nothing.
-    const known = this.modelName ?? (inForce.current.snapshot.has(askedModel) ? askedModel : "");
+    const known = this.modelName ?? (this.#models.has(askedModel) ? askedModel : "");
     try {
       const labels = {
         protocol: start.protocol,

@@ -132,7 +132,7 @@ test("a reply that came while the event loop stood still counts", async () => {
     },
   };
   const told: DecoderEvents[] = [];
-  let killCount = 0;
+  let killedCount = 0;
   const pool = createDecoderPool({
     options: decoderDefaults,
     clock,
@@ -140,7 +140,7 @@ test("a reply that came while the event loop stood still counts", async () => {
     start: (events) => {
       told.push(events);
       const kill = () => {
-        killCount += 1;
+        killedCount += 1;
       };
       return { processId: 1, ended: Promise.resolve(), ask: () => {}, kill };
     },
@@ -159,7 +159,7 @@ test("a reply that came while the event loop stood still counts", async () => {
   });
 
   await expect(asked).resolves.toMatchObject({ shape: [1] });
-  expect(killCount).toBe(0);
+  expect(killedCount).toBe(0);
 });
 
 test("a caller who floods is refused, with when to come again, and another is not", async () => {

@@ -16,7 +16,7 @@ export interface FairQueueLimits {
 /**
  * Shares a few workers fairly among callers, by the time that their jobs take rather than by their number: of the
  * callers who wait, it is the turn of the one that will have had the least with its next job. So callers without a past,
- * however many, hold up nobody whose jobs are smaller. A caller who comes after a pause counts as level with the one whose
+ * however many, hold up no caller whose jobs are smaller. A caller who comes after a pause counts as level with the one whose
  * turn came last, so that time cannot be saved up. What a job was estimated at is charged when its turn comes, and put
  * right when it has ended.
  *

@@ -42,7 +42,7 @@ export interface ModelRegistry {
   /**
    * Resolves a model of a list; without a base path, what the server started with under that name.
    *
-   * @param from - `caller` if anybody may have sent the list: only folders that are allowed may be named then
+   * @param from - `caller` if any caller may have sent the list: only folders that are allowed may be named then
    * @throws ServingError INVALID_ARGUMENT or PERMISSION_DENIED if it may not be loaded
    */
   wanted(model: ServedModel, from: "caller" | "operator"): WantedModel;

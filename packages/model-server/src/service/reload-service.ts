@@ -25,7 +25,7 @@ export interface Reloading {
   /**
    * Serves a list in the place of the last one. Returns when every model of the list is available or has failed.
    *
-   * @param from - `caller` if anybody may have sent the list: only folders that are allowed may be named then
+   * @param from - `caller` if any caller may have sent the list: only folders that are allowed may be named then
    * @returns the failures, in the order of the list
    * @throws ServingError for a list that cannot be right: nothing is changed then
    */

@@ -16,7 +16,7 @@ export interface BatchTargets {
   readonly objectCount: number;
 }
 
-/** From here on an anchor is an object's; below the second number it is nobody's. */
+/** From here on an anchor is an object's; below the second number it is background. */
 const thresholds = { object: 0.5, nothing: 0.4 } as const;
 
 const boxes = allAnchors.map(anchorBox);

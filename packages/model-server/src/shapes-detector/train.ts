@@ -104,7 +104,7 @@ function drawn(count: number, random: Random): readonly Scene[] {
   return Array.from({ length: count }, () => drawScene(random, sceneSizePx));
 }
 
-/** The first blocks of the classifier see edges and strokes already. Their normalisation is folded in, and made anew. */
+/** The first blocks of the classifier see edges and strokes already. Their normalisation is folded in, and computed again. */
 function classifierBlocks(): ReadonlyMap<string, Parameter> {
   const file = new URL("../../models/shapes/1/model.onnx", import.meta.url);
   const { graph } = fromBinary(ModelProtoSchema, readFileSync(file));

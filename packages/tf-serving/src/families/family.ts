@@ -15,7 +15,7 @@ export const familyVariants = ["quantized", "float"] as const;
 
 export type FamilyVariant = (typeof familyVariants)[number];
 
-/** All that is known of a topology and of the graph around it, whoever serves it. */
+/** All that is known of a topology and of the graph around it, whatever serves it. */
 export interface Family {
   readonly name: FamilyName;
   readonly title: string;

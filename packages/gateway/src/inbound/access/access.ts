@@ -85,7 +85,7 @@ export function visibleStatus(caller: Caller | undefined, status: GatewayStatus)
   if (!capacity || !residency) return { ...status, regions };
   const devices = capacity.devices.flatMap((each) => {
     const own = each.regions.filter(({ name }) => residency.includes(name));
-    // That no other region has devices is not told either.
+    // It does not say either that no other region has devices.
     return own.length > 0 ? [{ ...each, regions: own }] : [];
   });
   return { ...status, regions, capacity: { ...capacity, devices } };

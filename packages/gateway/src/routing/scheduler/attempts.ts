@@ -190,7 +190,7 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
       const attempt = take(attemptId);
       if (!attempt) return;
       const { request, pool, replica, isOrphaned } = attempt;
-      replica.slots.failed(attempt.slot);
+      replica.slots.free(attempt.slot);
       if (!isOrphaned) recordFailure(attempt, failure);
       outliers.onFailure(attempt, failure);
       if (isOrphaned) return;

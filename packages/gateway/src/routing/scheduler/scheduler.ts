@@ -31,14 +31,14 @@ export interface Scheduler {
    * @param nowMs - never less than for the event before
    */
   handle(event: SchedulerEvent, nowMs: number): readonly SchedulerCommand[];
-  /** Whether a region that `hints` allow admits every request of a model: `turnAway` needs not be asked then. */
+  /** Whether a region that `hints` allow admits every request of a model: `shedEarly` needs not be asked then. */
   hasRoom(model: string, hints: EligibilityHints, nowMs: number): boolean;
   /**
    * Rejects a request whose body has not come in yet, if it would be rejected for want of capacity now.
    *
    * @returns when to try again, in milliseconds; undefined if it may come in
    */
-  turnAway(request: Arrival, nowMs: number): number | undefined;
+  shedEarly(request: Arrival, nowMs: number): number | undefined;
   status(nowMs: number): SchedulerStatus;
   /**
    * Returns the version that would answer a request now; undefined if that is unknown, or differs between the replicas
@@ -252,11 +252,11 @@ export function createScheduler(settings: SchedulerSettings): Scheduler {
       return state.commands;
     },
     hasRoom,
-    turnAway: (request, nowMs) => {
+    shedEarly: (request, nowMs) => {
       const group = state.models.get(request.model);
       if (!group || hasRoom(request.model, request, nowMs)) return undefined;
       state.nowMs = nowMs;
-      return admission.turnAway(openRequest(request, group, nowMs));
+      return admission.shedEarly(openRequest(request, group, nowMs));
     },
     status: (nowMs) => schedulerStatus(state.pools, { nowMs, retriesLeft: attempts.retries.left }),
     expectedVersion: (query) => commonVersion(replicasFor(query), query),

@@ -35,7 +35,7 @@ import {
   maxHeaderBytes,
 } from "./http2/contract.ts";
 
-/** Unary gRPC calls to one address, over one HTTP/2 connection that is made when needed and made anew when lost. */
+/** Unary gRPC calls to one address, over one HTTP/2 connection that is opened when needed, and again when it was lost. */
 export interface UnaryChannel {
   /**
    * Sends one message and resolves to the message that comes back.

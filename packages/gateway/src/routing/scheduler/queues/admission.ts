@@ -33,7 +33,7 @@ export interface Admission {
    *
    * @returns when to try again, in milliseconds; undefined if it may come in
    */
-  turnAway(request: OpenRequest): number | undefined;
+  shedEarly(request: OpenRequest): number | undefined;
   /** Takes a request out of its queue. */
   leave(request: OpenRequest): void;
   /** Ends a request without an answer, unless an attempt is in flight. */
@@ -162,7 +162,7 @@ export function createAdmission(state: SchedulerState, settings: SchedulerSettin
 
   return {
     enter,
-    turnAway: (request) => {
+    shedEarly: (request) => {
       const { pool, considered } = selectRegion(request, state.nowMs);
       if (pool || considered.some((each) => lowestBelow(request, each))) return undefined;
       if (rejectionFor(request, request.group.pools, considered) !== "overloaded") return undefined;

@@ -85,7 +85,7 @@ test.each([1, 2, 3, 4])(
         // Of replicas that are gone, too.
         const [ended] = inFlight.splice(Math.floor(random() * inFlight.length), 1);
         if (ended && what < 0.7) ended.replica.slots.answered(ended.slot, nowMs);
-        else if (ended && what < 0.74) ended.replica.slots.failed(ended.slot);
+        else if (ended && what < 0.74) ended.replica.slots.free(ended.slot);
         else ended?.replica.slots.abandoned(ended.slot, nowMs);
       } else if (what < 0.84) replica.slots.observeRoundTrip(random() * 3);
       else if (what < 0.86) replica.slots.rejected({ sentMs: nowMs, nowMs });

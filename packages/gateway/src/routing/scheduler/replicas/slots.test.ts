@@ -121,7 +121,7 @@ test("a replica that rejects for want of capacity is paused for a moment, or unt
   const slots = new ReplicaSlots({ ...settings, isPaced: () => false });
   const first = slots.send(0);
   const second = slots.send(0);
-  slots.failed(second);
+  slots.free(second);
   slots.rejected({ sentMs: 0, nowMs: 1 });
   expect(slots.readySinceMs(1)).toBe(6);
 
@@ -242,20 +242,20 @@ test("slots are found whichever of their neighbours are freed, from the front, t
     TakenSlot,
     TakenSlot,
   ];
-  slots.failed(second);
+  slots.free(second);
   const firstMs = slots.abandoned(first, 3);
   const fourthMs = slots.abandoned(fourth, 3);
   expect(fourthMs).toBeGreaterThan(firstMs);
 
   // That of the first comes before that of the fourth, which a list that was cut would not reach.
   expect(slots.freeWithoutReplyMs(0)).toBe(firstMs);
-  slots.failed(first);
+  slots.free(first);
   expect(slots.freeWithoutReplyMs(0)).toBe(fourthMs);
-  slots.failed(fourth);
+  slots.free(fourth);
   expect(slots.freeWithoutReplyMs(0)).toBe(Number.POSITIVE_INFINITY);
   const fifthMs = slots.abandoned(slots.send(4), 4);
   expect(slots.freeWithoutReplyMs(0)).toBe(fifthMs);
-  slots.failed(third);
+  slots.free(third);
   expect(slots.freeWithoutReplyMs(0)).toBe(fifthMs);
   expect(slots.inFlight(fifthMs)).toBe(0);
   const sixthMs = slots.abandoned(slots.send(100), 100);

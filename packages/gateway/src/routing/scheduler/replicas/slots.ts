@@ -151,7 +151,7 @@ export class ReplicaSlots {
   answered(slot: TakenSlot, nowMs: number): number {
     const wasFull = this.inFlightCount >= this.slotCount;
     const { detourMs, sentMs, startMs } = slot;
-    this.failed(slot);
+    this.free(slot);
     this.#fullUntilMs = Number.NEGATIVE_INFINITY;
     // The reply has come within that time.
     const attemptMs = nowMs - sentMs - 2 * detourMs;
@@ -171,7 +171,7 @@ export class ReplicaSlots {
   }
 
   /** Frees a slot, and learns nothing. */
-  failed(slot: TakenSlot): void {
+  free(slot: TakenSlot): void {
     const { before, after } = slot;
     if (before) before.after = after;
     else this.#first = after;
@@ -274,7 +274,7 @@ export class ReplicaSlots {
     let each = this.#first;
     while (each) {
       const { after } = each;
-      if (each.isAbandoned && repliedMs(each, this.roundTripMs) <= nowMs) this.failed(each);
+      if (each.isAbandoned && repliedMs(each, this.roundTripMs) <= nowMs) this.free(each);
       each = after;
     }
   }

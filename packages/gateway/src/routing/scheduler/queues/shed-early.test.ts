@@ -45,7 +45,7 @@ function run({ isAsked, perSecond }: Load) {
     nowMs = next.atMs;
     const { event } = next;
     const request = event.type === "arrival" ? event.request : undefined;
-    if (request && isAsked && scheduler.turnAway(request, nowMs) !== undefined) {
+    if (request && isAsked && scheduler.shedEarly(request, nowMs) !== undefined) {
       counts.turnedAway += 1;
       continue;
     }
@@ -54,7 +54,7 @@ function run({ isAsked, perSecond }: Load) {
   return counts;
 }
 
-test("what would be rejected on arrival is turned away before, and the others fare as ever", () => {
+test("what would be rejected on arrival is rejected before it, and the others fare as ever", () => {
   const asked = run({ isAsked: true, perSecond: 300 });
   const ever = run({ isAsked: false, perSecond: 300 });
 
@@ -63,11 +63,11 @@ test("what would be rejected on arrival is turned away before, and the others fa
   expect(asked).toEqual({ ...ever, turnedAway: ever.rejectedOnArrival, rejectedOnArrival: 0 });
 });
 
-test("nothing is turned away while there is room", () => {
+test("nothing is rejected while there is room", () => {
   expect(run({ isAsked: true, perSecond: 80 })).toMatchObject({ turnedAway: 0, rejectedLater: 0 });
 });
 
-test("a request is not turned away where one of a lower class gives way to it", () => {
+test("a request is not rejected where one of a lower class gives way to it", () => {
   const settings = schedulerSettings({ maxWaiting: 1, pacing: false }, { ownRegion: "here" });
   const scheduler = createScheduler(settings);
   const pool = { model: "m", region: "here", replicaIds: ["a"], parallelism: 1, isGateway: false };
@@ -77,9 +77,9 @@ test("a request is not turned away where one of a lower class gives way to it", 
   const waiting = arrival(3, { priority: "batch" });
   scheduler.handle({ type: "arrival", request: waiting }, 1);
 
-  expect(scheduler.turnAway(arrival(4, { priority: "batch" }), 2)).toBeGreaterThan(0);
-  expect(scheduler.turnAway(arrival(4), 2)).toBeUndefined();
-  expect(scheduler.turnAway(arrival(4, { model: "unknown" }), 2)).toBeUndefined();
+  expect(scheduler.shedEarly(arrival(4, { priority: "batch" }), 2)).toBeGreaterThan(0);
+  expect(scheduler.shedEarly(arrival(4), 2)).toBeUndefined();
+  expect(scheduler.shedEarly(arrival(4, { model: "unknown" }), 2)).toBeUndefined();
   const commands = scheduler.handle({ type: "arrival", request: arrival(4) }, 2);
   expect(commands).toMatchObject([{ type: "reject", id: 3 }]);
 });

@@ -3,8 +3,8 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { parseArgs } from "node:util";
 import { testCertificates } from "../test/support/certificates.ts";
+import { programArguments } from "../test/support/program-arguments.ts";
 import { startBackend } from "./backend/start-backend.ts";
 import type { BenchSettings, Group } from "./groups/group.ts";
 import { groups } from "./groups/groups.ts";
@@ -28,7 +28,7 @@ Groups and rows:
 ${groups.map(({ name, rows }) => `  ${name}: ${rows.join(", ")}`).join("\n")}
 `;
 
-const { values: flags } = parseArgs({
+const { values: flags } = programArguments({
   options: {
     help: { type: "boolean", default: false },
     json: { type: "boolean", default: false },

@@ -1,5 +1,5 @@
 // The router in virtual time: beside the central queue that no router can beat, and in trouble.
-import { parseArgs } from "node:util";
+
 import {
   allOverloaded,
   besideCentralQueue,
@@ -10,6 +10,7 @@ import {
   type Row,
   regionLost,
 } from "../packages/gateway/simulation/scenarios.ts";
+import { programArguments } from "../test/support/program-arguments.ts";
 
 const help = `Runs the router in virtual time.
 
@@ -19,7 +20,7 @@ const help = `Runs the router in virtual time.
   --scenario TEXT  only rows with this in their name
 `;
 
-const { values: flags } = parseArgs({
+const { values: flags } = programArguments({
   options: {
     help: { type: "boolean", default: false },
     json: { type: "boolean", default: false },

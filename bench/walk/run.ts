@@ -9,8 +9,8 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import type { GatewayOptions } from "@tensorgate/gateway";
+import { programArguments } from "../../test/support/program-arguments.ts";
 import { type Caller, grpcCaller, restCaller } from "./calls.ts";
 import { startCoverage, type WalkedFile } from "./coverage.ts";
 import { functionReport, isWithin, report, sumsOf, type WalkLimits } from "./report.ts";
@@ -53,7 +53,7 @@ const countedCalls = 5;
 /** How long after an answer the gateway may still work for the call, in milliseconds. */
 const settleMs = 100;
 
-const { values, positionals } = parseArgs({
+const { values, positionals } = programArguments({
   allowPositionals: true,
   options: {
     functions: { type: "boolean", default: false },

@@ -1,15 +1,17 @@
 // Runs the gateway against everything that goes wrong around it, in real processes, under load.
-import { parseArgs } from "node:util";
+import { programArguments } from "../support/program-arguments.ts";
 import { faults } from "./faults/all.ts";
 import { brokenResult, type FaultResult } from "./faults/fault.ts";
 import { resultLine, resultTable, saveResults } from "./report.ts";
+import { transportVariable } from "./rig/gateway.ts";
 
-const { values: flags } = parseArgs({
+const { values: flags } = programArguments({
   options: {
     requests: { type: "string", default: "1500" },
     "service-ms": { type: "string", default: "8" },
     fault: { type: "string", multiple: true },
     seed: { type: "string", default: "1" },
+    transport: { type: "string", default: "own" },
     json: { type: "boolean", default: false },
     save: { type: "boolean", default: false },
     help: { type: "boolean", short: "h", default: false },
@@ -17,7 +19,7 @@ const { values: flags } = parseArgs({
 });
 if (flags.help) {
   const list = faults.map(({ name, about }) => `  ${name.padEnd(26)}${about}`).join("\n");
-  process.stdout.write(`npm run chaos -- [--requests N] [--fault NAME]… [--service-ms N] [--seed N] [--json] [--save]
+  process.stdout.write(`npm run chaos -- [--requests N] [--fault NAME]… [--service-ms N] [--seed N] [--transport own|node] [--json] [--save]
 
 ${list}
 `);
@@ -28,10 +30,14 @@ const settings = {
   requests,
   seed: Number(flags.seed),
   serviceMs: Number(flags["service-ms"]),
+  transport: flags.transport,
 };
 const wanted = flags.fault ?? faults.map(({ name }) => name);
 const unknown = wanted.filter((name) => !faults.some((fault) => fault.name === name));
-const isUnderstood = requests >= 100 && Object.values(settings).every(Number.isInteger);
+const isUnderstood =
+  [requests, settings.seed, settings.serviceMs].every(Number.isInteger) &&
+  requests >= 100 &&
+  ["own", "node"].includes(settings.transport);
 if (!isUnderstood || unknown[0]) {
   process.stderr.write(`chaos: ${unknown[0] ?? "not understood"}; --help tells more\n`);
   process.exit(2);
@@ -39,6 +45,8 @@ if (!isUnderstood || unknown[0]) {
 process.once("SIGINT", () => process.exit(130));
 process.once("SIGTERM", () => process.exit(143));
 
+// The gateways are processes of this one.
+process.env[transportVariable] = settings.transport;
 const results: FaultResult[] = [];
 for (const fault of faults.filter(({ name }) => wanted.includes(name))) {
   process.stderr.write(`${fault.name}: ${fault.about}\n`);

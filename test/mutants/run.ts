@@ -4,12 +4,12 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { stripTypeScriptTypes } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
+import { programArguments } from "../support/program-arguments.ts";
 import { type Mutant, mutated } from "./mutant.ts";
 import { mutants } from "./table.ts";
 import { copyTree, type TreeCopy } from "./tree-copy.ts";
 
-const { values: flags } = parseArgs({
+const { values: flags } = programArguments({
   options: {
     only: { type: "string" },
     list: { type: "boolean", default: false },

@@ -20,6 +20,9 @@ export interface GatewayPlan {
   readonly concurrency: number;
 }
 
+/** Environment variable with how gateways reach replicas: `own` or `node`. */
+export const transportVariable = "TENSORGATE_CHAOS_TRANSPORT";
+
 export async function startGateway(plan: GatewayPlan): Promise<RunningGateway> {
   let child = startChild<GatewayCommands>("gateway/gateway-process.ts");
   const { port } = await child.ask("start", optionsOf(plan, 0));
@@ -43,8 +46,10 @@ function optionsOf(
 ): GatewayOptions {
   const regions = [...new Set(replicas.map(({ region }) => region))];
   const [region = "local"] = regions;
+  const { [transportVariable]: transport } = process.env;
   return {
     region,
+    ...(transport === "node" && { upstream: { transport } }),
     // A load comes from few connections, with many calls on each.
     listen: { port, maxStreamsPerConnection: 4_096 },
     models: [{ name: modelName, idempotent: isIdempotent }],

@@ -1,4 +1,6 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { childrenOf, type PinnedProcess } from "../process.ts";
@@ -14,7 +16,8 @@ const periodMicros = 10_000;
 const pollIntervalMs = 2;
 
 /**
- * Gives each worker of a program its quota, with all its threads and the processes that it starts.
+ * Gives each worker of a program a core in turn, and its quota of it, with all its threads and the processes that it
+ * starts.
  *
  * @param workers - ids of their processes
  * @returns the program; once it has ended, the control groups are removed
@@ -30,7 +33,15 @@ export async function limitWorkers(
     for (const group of groups) rmdirSync(group);
   };
   try {
-    for (const pid of workers) {
+    for (const [core, pid] of workers.entries()) {
+      // As on a machine that is used by workers alone, none shares the caches of its core with another.
+      execFileSync("taskset", [
+        "--all-tasks",
+        "-p",
+        "-c",
+        String(core % availableParallelism()),
+        String(pid),
+      ]);
       const group = createQuota();
       groups.push(group);
       writeFileSync(join(group, "cgroup.procs"), String(pid));

@@ -34,8 +34,8 @@ const onDemandInServe: readonly string[] = [
   "packages/gateway/src/inbound/protocols/rest/openapi/document.ts",
 ];
 
-/** Modules that a start loads, at most: what is added here takes memory of every gateway. */
-const maxModules = { gateway: 740, serve: 1_010 };
+/** Modules that a start loads, at most: what is added here takes memory of every gateway, and time of every command. */
+const maxModules = { gateway: 740, serve: 1_010, help: 60 };
 
 const folder = mkdtempSync(join(tmpdir(), "tensorgate-start-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -43,14 +43,22 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const hook = fileURLToPath(new URL("../support/loaded-modules.ts", import.meta.url));
 
+/** Starts a process that sends the modules that it has loaded. */
+function spawnHooked(
+  script: string,
+  args: readonly string[],
+  planted: readonly string[] = [],
+): ChildProcess {
+  const imports = [hook, ...planted].flatMap((module) => ["--import", module]);
+  return spawn(process.execPath, ["--conditions=@tensorgate/source", ...imports, script, ...args], {
+    cwd: root,
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
+  });
+}
+
 /** A process whose loaded modules can be asked for; disposing of it ends it. */
 async function start(script: string, args: readonly string[], planted: readonly string[] = []) {
-  const imports = [hook, ...planted].flatMap((module) => ["--import", module]);
-  const child: ChildProcess = spawn(
-    process.execPath,
-    ["--conditions=@tensorgate/source", ...imports, script, ...args],
-    { cwd: root, stdio: ["ignore", "pipe", "pipe", "ipc"] },
-  );
+  const child = spawnHooked(script, args, planted);
   const [, text = ""] = await hear(child).matching(/(?:port |ready: \S+:)(\d+)\n/);
   return {
     url: `http://127.0.0.1:${text}`,
@@ -122,6 +130,17 @@ test("serve loads no other command, no registry and no exporter of spans", async
     2,
   );
   expect(countOf(atStart)).toBeLessThanOrEqual(maxModules.serve);
+});
+
+test("the command lists its options without what its subcommands need", async () => {
+  const child = spawnHooked("packages/cli/src/main.ts", ["serve", "--help"]);
+  child.stdout?.resume();
+  const [[loaded]] = await Promise.all([once(child, "message"), once(child, "exit")]);
+
+  const packages = ["node_modules/@bufbuild/", "node_modules/zod/", "packages/gateway/"];
+  expect(found([...packages, ...onDemandInServe], loaded)).toEqual([]);
+  expect(found(["packages/cli/src/run.ts"], loaded)).toHaveLength(1);
+  expect(countOf(loaded)).toBeLessThanOrEqual(maxModules.help);
 });
 
 test("what is loaded too early is found", async () => {

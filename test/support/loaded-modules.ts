@@ -1,4 +1,4 @@
-// Imported before a program: sends its parent the modules that the program has loaded, whenever that asks.
+// Imported before a program: sends its parent the modules that the program has loaded, whenever that asks and at the end.
 import { registerHooks } from "node:module";
 
 const urls: string[] = [];
@@ -10,5 +10,7 @@ registerHooks({
 });
 // Node's own modules by their names: "NativeModule http2".
 const { moduleLoadList } = process as unknown as { readonly moduleLoadList: readonly string[] };
-process.on("message", () => process.send?.([...urls, ...moduleLoadList]));
+const send = () => process.send?.([...urls, ...moduleLoadList]);
+process.on("message", send);
+process.once("exit", send);
 process.channel?.unref();

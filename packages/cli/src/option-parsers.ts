@@ -1,7 +1,7 @@
 import { availableParallelism } from "node:os";
 import { grpcCode } from "@tensorgate/grpc";
 import type { RequestFault } from "@tensorgate/model-server";
-import { type FamilyName, familyNames } from "@tensorgate/tf-serving";
+import { type FamilyName, familyNames } from "@tensorgate/tf-serving/names";
 import { InvalidArgumentError, Option } from "commander";
 
 export function parseKeyId(text: string): string {

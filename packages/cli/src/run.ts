@@ -1,5 +1,4 @@
-import { version } from "@tensorgate/gateway";
-import { detectorPresetNames, dialects, familyNames } from "@tensorgate/tf-serving";
+import { detectorPresetNames, dialects, familyNames } from "@tensorgate/tf-serving/names";
 import { Argument, Command, CommanderError, Option } from "commander";
 import { CommandError } from "./command-error.ts";
 import { printCompletion, type Shell, shells } from "./commands/completion.ts";
@@ -28,6 +27,7 @@ import {
 } from "./option-parsers.ts";
 import type { Signals } from "./service/signals.ts";
 import { describeUsage } from "./usage.ts";
+import { version } from "./version.ts";
 
 const runAttach = onDemand(async () => (await import("./commands/attach.ts")).runAttach);
 const checkConfig = onDemand(async () => (await import("./commands/config.ts")).checkConfig);

@@ -1,4 +1,3 @@
-import { version as productVersion } from "@tensorgate/gateway";
 import { openRegistry, type Registry } from "@tensorgate/registry";
 import { CommandError, UsageError } from "../command-error.ts";
 import {
@@ -16,6 +15,7 @@ import { recordRelease, revisionOf, takenBack } from "../deploy/releases.ts";
 import { writeKey } from "../deploy/service-key.ts";
 import { explainRegistryError, recordService, serviceUse } from "../deploy/service-values.ts";
 import type { Signals } from "../service/signals.ts";
+import { version as productVersion } from "../version.ts";
 
 export interface DeployOptions {
   readonly registry: string;

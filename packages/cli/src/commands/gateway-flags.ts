@@ -1,4 +1,4 @@
-import { familyNames } from "@tensorgate/tf-serving";
+import { familyNames } from "@tensorgate/tf-serving/names";
 import { type Command, Option } from "commander";
 import {
   cacheOption,

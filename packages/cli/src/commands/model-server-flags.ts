@@ -1,4 +1,4 @@
-import { servingDialects } from "@tensorgate/tf-serving";
+import { servingDialects } from "@tensorgate/tf-serving/names";
 import { type Command, Option } from "commander";
 import {
   cacheOption,

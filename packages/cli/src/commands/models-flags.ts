@@ -1,4 +1,4 @@
-import { detectorPresetNames, familyNames } from "@tensorgate/tf-serving";
+import { detectorPresetNames, familyNames } from "@tensorgate/tf-serving/names";
 import { type Command, Option } from "commander";
 import {
   cacheOption,
@@ -8,9 +8,10 @@ import {
   parseVersion,
   urlOption,
 } from "../option-parsers.ts";
-import { channelsFrom, layoutFrom, runAddModel, sizeFrom } from "./add-model.ts";
+import { channelsFrom, layoutFrom, sizeFrom } from "../pixel-texts.ts";
 import { onDemand } from "./on-demand.ts";
 
+const runAddModel = onDemand(async () => (await import("./add-model.ts")).runAddModel);
 const runGetModel = onDemand(async () => (await import("./get-model.ts")).runGetModel);
 const runListModels = onDemand(async () => (await import("./list-models.ts")).runListModels);
 

@@ -12,8 +12,8 @@ import {
 } from "@opentelemetry/resources";
 import { MeterProvider, type MetricReader } from "@opentelemetry/sdk-metrics";
 import { maxTimerDelayMs } from "@tensorgate/core";
-import { version } from "@tensorgate/gateway";
 import { CommandError } from "../command-error.ts";
+import { version } from "../version.ts";
 import { observeProcess } from "./process-metrics.ts";
 
 export interface OpenTelemetry {

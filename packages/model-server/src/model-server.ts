@@ -1,4 +1,4 @@
-import { type Clock, guardedCallback, poll, type ServingDialect } from "@tensorgate/core";
+import { type Clock, guardedCallback, poll } from "@tensorgate/core";
 import { grpcCode } from "@tensorgate/grpc";
 import { createDecoderPool, decoderDefaults } from "@tensorgate/imaging";
 import { ServingError } from "@tensorgate/tf-serving";
@@ -23,13 +23,11 @@ import {
 } from "./model-server-options.ts";
 import { createRestApi, type RestRequest } from "./rest/rest-api.ts";
 import { listenRest, type RestServer } from "./rest/rest-server.ts";
-import type { Servable } from "./servable.ts";
-import { fpgaMethod } from "./service/fpga-service.ts";
 import { listenGrpc } from "./service/grpc-server.ts";
-import { servingMethods } from "./service/grpc-service.ts";
 import { withDelay } from "./service/latency.ts";
 import type { LoadedModels } from "./service/loaded-models.ts";
-import { createReloading, type Reloading } from "./service/reload-service.ts";
+import { createReloading } from "./service/reload-service.ts";
+import { servedApis } from "./service/served-api.ts";
 import { systemClock } from "./system-clock.ts";
 
 /**
@@ -91,7 +89,7 @@ export async function startModelServer(
     const served = servedModels(models, settings.device);
     const metrics = createServingMetrics();
     const isKnown = (name: string) => models.statuses(name).length > 0;
-    const methods = methodsOf(settings.dialect, { models, served, reloading });
+    const methods = servedApis[settings.dialect].methods({ models, served, reloading });
     const grpc = await listenGrpc(methods.map(withMetrics({ metrics, clock, isKnown })), {
       ...settings,
       faults,
@@ -197,31 +195,19 @@ function watchModels(
   return poll(scan, { intervalMs: folderPollMs, clock });
 }
 
-interface Served {
-  readonly models: ModelHost;
-  readonly served: LoadedModels;
-  readonly reloading: Reloading;
-}
-
-function methodsOf(dialect: ServingDialect, { models, served, reloading }: Served) {
-  return dialect === "tensorflow-serving"
-    ? servingMethods(served, reloading)
-    : [fpgaMethod(onlyLoadedModel(models), dialect)];
-}
-
 interface RestServerDeps {
   readonly settings: Settings;
   readonly metrics: ServingMetrics;
   readonly clock: Clock;
 }
 
-/** Opens the port of the REST API, if there is to be one. A container on an FPGA has none. */
+/** Opens the port of the REST API, if there is to be one. */
 async function restServer(
   models: LoadedModels,
   { settings, metrics, clock }: RestServerDeps,
 ): Promise<RestServer | undefined> {
   const { restPort: port, restTimeoutMs, restCors, metricsPath, roundTripMs, host } = settings;
-  if (port === undefined || settings.dialect !== "tensorflow-serving") return undefined;
+  if (port === undefined || !servedApis[settings.dialect].hasRest) return undefined;
   const answer = createRestApi({ models, timeoutMs: restTimeoutMs, clock, metrics });
   const distant = (request: RestRequest) =>
     roundTripMs === 0 ? answer(request) : withDelay(roundTripMs, clock, () => answer(request));
@@ -272,18 +258,4 @@ function servedModels(models: ModelHost, device: DeviceOptions): LoadedModels {
         ? new ServingError(grpcCode.UNAVAILABLE, `model ${name} is being swapped`)
         : undefined,
   };
-}
-
-/**
- * Returns the one model of a container.
- *
- * @throws ModelFolderError unless exactly one is loaded
- */
-function onlyLoadedModel(models: ModelHost): Servable {
-  const names = models.available().map(({ name }) => name);
-  const only = models.get(names[0] ?? "");
-  if (only && names.length === 1) return only;
-  throw new ModelFolderError(
-    `an FPGA container holds exactly one model, not ${names.join(", ") || "none"}; set one`,
-  );
 }

@@ -22,6 +22,8 @@ interface Stock {
 function stock({ input = bytes, outputs, sample = {}, model = "m" }: Stock): BackendCapabilities {
   return {
     dialect: "tensorflow-serving",
+    title: "TensorFlow Serving",
+    namesModels: true,
     model,
     versions: [1n],
     signature: {
@@ -133,6 +135,8 @@ test("a graph that decodes one picture gets a scalar, and answers without a batc
 test("an FPGA's container is described by its outputs and the name that took the picture", () => {
   const { model } = describedBackend({
     dialect: "azure-fpga",
+    title: "an FPGA container, dialect azure-fpga",
+    namesModels: false,
     model: "m",
     versions: [],
     input: "Placeholder_1:0",

@@ -29,6 +29,8 @@ const manifest = {
 };
 const backend = (text: string | undefined): BackendCapabilities => ({
   dialect: "tensorflow-serving",
+  title: "TensorFlow Serving",
+  namesModels: true,
   model: "pets",
   versions: [1n],
   outputs: new Map(),

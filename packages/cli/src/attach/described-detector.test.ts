@@ -13,6 +13,8 @@ function stock(
 ): BackendCapabilities {
   return {
     dialect: "tensorflow-serving",
+    title: "TensorFlow Serving",
+    namesModels: true,
     model: "m",
     versions: [1n],
     signature: { inputs: new Map([["images", input]]), outputs: new Map(Object.entries(outputs)) },

@@ -105,8 +105,7 @@ export async function attach(target: string, options: AttachOptions): Promise<Ga
   printCapabilities(findings);
   const { model: described, doubts } =
     describedByManifest(findings, options) ?? describedBackend(findings, options);
-  // An FPGA container does not know the name of its model.
-  const isNameless = isContainer(findings) && options.model === undefined;
+  const isNameless = !findings.namesModels && options.model === undefined;
   const { signatureName = defaultSignatureName, otherSignatures = [] } = findings;
   const model = {
     ...described,
@@ -171,28 +170,19 @@ function causeText({ cause, message }: Error): string {
   return cause instanceof Error ? cause.message : message;
 }
 
-/** Whether the backend is one that holds a single model and does not know its name. */
-function isContainer({ dialect }: BackendCapabilities): boolean {
-  return dialect === "azure-fpga" || dialect === "azure-fpga-preview";
-}
-
 function foundText(findings: BackendCapabilities): string {
-  const { dialect, server, model, versions } = findings;
-  if (isContainer(findings)) return `found an FPGA container, dialect ${dialect}`;
-  const name =
-    dialect === "open-inference"
-      ? `${server || "a server"} (Open Inference Protocol)`
-      : "TensorFlow Serving";
+  const { title, namesModels, server, model, versions } = findings;
+  if (!namesModels) return `found ${title}`;
+  const name = server === undefined ? title : `${server || "a server"} (${title})`;
   const version = versions.length > 0 ? `, version ${versions.join(", ")}` : "";
   return `found ${name} with model "${model}"${version}`;
 }
 
 function printCapabilities(findings: BackendCapabilities): void {
-  const { signature, signatureName, outputs, isSeeded, dialect } = findings;
+  const { signature, signatureName, outputs, isSeeded } = findings;
   printLine(foundText(findings));
   if (isSeeded) printLine("  its weights are random; its results are meaningless");
-  if (signatureName !== undefined && dialect !== "open-inference")
-    printLine(`  signature ${signatureName}`);
+  if (signatureName !== undefined) printLine(`  signature ${signatureName}`);
   for (const [name, { dtype, shape }] of signature?.inputs ?? []) {
     printLine(`  input ${name}: ${dtype} [${shape ?? "any shape"}]`);
   }

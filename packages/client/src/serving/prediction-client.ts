@@ -74,6 +74,39 @@ export type Predicted<Outputs> = Outputs extends string
     ? readonly TensorOutput[]
     : TensorOutput | Readonly<Record<string, TensorOutput>>;
 
+/** What differs between model servers. */
+interface ServerKind {
+  /** Whether requests name their model and outputs; otherwise there is one model, which returns every output. */
+  readonly namesModels: boolean;
+  /** Port without TLS. */
+  readonly plainPort: number;
+  /** What stands before a token in `authorization`. */
+  readonly tokenPrefix: string;
+  /** Tensor for a picture, where the model has no family. */
+  readonly pictureInput: string;
+}
+
+const serverKinds: Readonly<Record<ServingDialect, ServerKind>> = {
+  "tensorflow-serving": {
+    namesModels: true,
+    plainPort: 8_500,
+    tokenPrefix: "Bearer ",
+    pictureInput: "images",
+  },
+  "azure-fpga": {
+    namesModels: false,
+    plainPort: 80,
+    tokenPrefix: "Bearer ",
+    pictureInput: "Placeholder:0",
+  },
+  "azure-fpga-preview": {
+    namesModels: false,
+    plainPort: 80,
+    tokenPrefix: "",
+    pictureInput: "images",
+  },
+};
+
 /**
  * Scores at one model server, without a gateway.
  *
@@ -82,7 +115,7 @@ export type Predicted<Outputs> = Outputs extends string
  */
 export class PredictionClient implements AsyncDisposable {
   readonly #options: PredictionClientOptions;
-  readonly #dialect: ServingDialect;
+  readonly #kind: ServerKind;
   readonly #names: DialectNames;
   readonly #channel: RawChannel;
   readonly #call: Call;
@@ -91,8 +124,10 @@ export class PredictionClient implements AsyncDisposable {
   constructor(options: PredictionClientOptions) {
     const { useTls = false, port, address, accessToken, serviceName, model } = options;
     this.#options = options;
-    this.#dialect = options.dialect ?? (model === undefined ? "azure-fpga" : "tensorflow-serving");
-    if (this.#dialect === "tensorflow-serving" && model === undefined) {
+    const dialect = options.dialect ?? (model === undefined ? "azure-fpga" : "tensorflow-serving");
+    const { namesModels, plainPort, tokenPrefix } = serverKinds[dialect];
+    this.#kind = serverKinds[dialect];
+    if (namesModels && model === undefined) {
       throw new TypeError("set model to the name of one; TensorFlow Serving has several models");
     }
     assertTokenIsSafe(options);
@@ -101,17 +136,15 @@ export class PredictionClient implements AsyncDisposable {
       inputs: family ? [family.input, family.pixelInput] : [],
       outputs: family?.outputs ?? [],
     };
-    this.#names = dialectNames(names, this.#dialect);
-    const plain = this.#dialect === "tensorflow-serving" ? 8_500 : 80;
-    this.#channel = createRawChannel(`${address}:${port ?? (useTls ? 443 : plain)}`, useTls);
-    const bearer = this.#dialect === "azure-fpga-preview" ? "" : "Bearer ";
+    this.#names = dialectNames(names, dialect);
+    this.#channel = createRawChannel(`${address}:${port ?? (useTls ? 443 : plainPort)}`, useTls);
     this.#call = createCaller({
       ...commonClientDefaults,
       onEvent: undefined,
       apiKey: undefined,
       ...options,
       headers: {
-        ...(accessToken && { authorization: bearer + accessToken }),
+        ...(accessToken && { authorization: tokenPrefix + accessToken }),
         ...(serviceName && {
           "x-ms-aml-grpc-service-route": `/api/v1/service/${serviceName}`,
         }),
@@ -154,7 +187,7 @@ export class PredictionClient implements AsyncDisposable {
   #pictureInput(): string {
     const [ofFamily] = this.#names.inputs.keys();
     if (ofFamily !== undefined) return ofFamily;
-    return this.#dialect === "azure-fpga" ? "Placeholder:0" : "images";
+    return this.#kind.pictureInput;
   }
 
   async #score<Outputs>(
@@ -162,7 +195,7 @@ export class PredictionClient implements AsyncDisposable {
     read: () => Promise<Readonly<Record<string, TensorInput>>>,
   ): Promise<WithMeta<Predicted<Outputs>>> {
     const { model = "" } = this.#options;
-    const isServing = this.#dialect === "tensorflow-serving";
+    const { namesModels } = this.#kind;
     const wanted = typeof outputs === "string" ? [outputs] : ((outputs ?? []) as readonly string[]);
     const { message, meta } = await this.#call({
       method,
@@ -176,11 +209,10 @@ export class PredictionClient implements AsyncDisposable {
           inputs: new Map(
             inputs.map(([name, tensor]) => [this.#names.inputs.get(name) ?? name, tensor]),
           ),
-          // A container has one model, and returns every output.
-          modelSpec: isServing
+          modelSpec: namesModels
             ? { name: model, ...(chosen.version && { version: BigInt(chosen.version) }) }
             : { name: "" },
-          outputFilter: isServing
+          outputFilter: namesModels
             ? wanted.map((name) => this.#names.outputs.get(name) ?? name)
             : [],
         });

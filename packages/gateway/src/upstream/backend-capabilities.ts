@@ -10,6 +10,7 @@ import {
   type Tensor,
 } from "@tensorgate/core";
 import { type Dialect, namesByDialect } from "@tensorgate/tf-serving";
+import type { PredictDialect } from "./dialects/predict.ts";
 import type { ReplicaTlsOptions, UpstreamKeyOptions } from "./options.ts";
 import type { Replica } from "./replica.ts";
 import {
@@ -36,9 +37,22 @@ export interface BackendRequest {
   readonly clock: Clock;
 }
 
-/** Dialect, model and tensors of a backend. */
-export interface BackendCapabilities {
+/** What a server is by its dialect. */
+export interface BackendKind {
   readonly dialect: Dialect;
+  /** What users call such a server. */
+  readonly title: string;
+  /** Whether requests name their model; otherwise the server holds a single one, and does not know its name. */
+  readonly namesModels: boolean;
+}
+
+/** Returns what a server is that has answered in a dialect. */
+export function backendKind({ name, title, namesModels }: PredictDialect): BackendKind {
+  return { dialect: name, title, namesModels };
+}
+
+/** Dialect, model and tensors of a backend. */
+export interface BackendCapabilities extends BackendKind {
   /** What the server calls itself, such as `triton 2.51.0`; absent if it does not say. */
   readonly server?: string;
   /** Name of the model there; the first name to try if the backend has none. */
@@ -48,7 +62,7 @@ export interface BackendCapabilities {
   readonly isSeeded?: boolean;
   /** The one that was scored, as reported by the server; only stock servers report it. */
   readonly signature?: Signature;
-  /** Name of that signature. */
+  /** Name of that signature; absent where a model has one without a name. */
   readonly signatureName?: string;
   /** Names of the other signatures that can be scored. */
   readonly otherSignatures?: readonly string[];
@@ -76,8 +90,7 @@ const unknownModel: Omit<ResolvedModel, "name"> = {
 export type Ask = <Answer>(work: (call: CallContext) => Promise<Answer>) => Promise<Answer>;
 
 /** A model that a server has. */
-export interface FoundModel {
-  readonly dialect: Dialect;
+export interface FoundModel extends BackendKind {
   readonly model: string;
   readonly isSeeded: boolean;
   readonly versions: readonly bigint[];

@@ -17,6 +17,7 @@ import {
   type Ask,
   type BackendCapabilities,
   type BackendRequest,
+  backendKind,
   scored,
   scoredBySignature,
 } from "./backend-capabilities.ts";
@@ -153,8 +154,8 @@ async function inspectStock(
           hint: note ? `retry when it is loaded: ${note.message}` : "retry when it is loaded",
         });
       }
-      const { name } = tensorflowServing;
-      return await scoredBySignature(replica, ask, { dialect: name, model, versions, isSeeded });
+      const kind = backendKind(tensorflowServing);
+      return await scoredBySignature(replica, ask, { ...kind, model, versions, isSeeded });
     } catch (thrown) {
       if (!(thrown instanceof UpstreamAnsweredError)) throw thrown;
       // FPGA containers have neither GetModelStatus nor GetModelMetadata.
@@ -187,7 +188,7 @@ async function inspectContainer(
       const replica = connect(of);
       const { outputs } = await scored(replica, ask, { modelSpec: { name: model }, input, tensor });
       const { isSeeded = false } = await ask((call) => replica.probe(model, call));
-      return { dialect: of.name, model, versions: [], isSeeded, input, outputs };
+      return { ...backendKind(of), model, versions: [], isSeeded, input, outputs };
     } catch (thrown) {
       const isOtherName =
         thrown instanceof UpstreamAnsweredError && thrown.grpcCode === grpcCode.INVALID_ARGUMENT;

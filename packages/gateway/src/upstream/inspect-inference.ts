@@ -8,6 +8,7 @@ import {
   type Ask,
   type BackendCapabilities,
   type BackendRequest,
+  backendKind,
   scoredBySignature,
 } from "./backend-capabilities.ts";
 import { controlCall, readControlReply } from "./dialects/control-reply.ts";
@@ -81,8 +82,9 @@ export async function inspectInference(
     try {
       const { isReady, versions } = await ask((call) => replica.probe(model, call));
       if (!isReady) return undefined;
-      const found = { dialect: openInference.name, model, versions, isSeeded: false };
-      return { ...(await scoredBySignature(replica, ask, found)), server };
+      const found = { ...backendKind(openInference), model, versions, isSeeded: false };
+      const { signatureName: _, ...scored } = await scoredBySignature(replica, ask, found);
+      return { ...scored, server };
     } catch (thrown) {
       if (!(thrown instanceof UpstreamAnsweredError)) throw ScoringError.from(thrown);
       return undefined;

@@ -13,7 +13,7 @@ import {
 import type { Servable } from "../servable.ts";
 import { type UnaryMethod, weightsHeader } from "./unary-method.ts";
 
-type FpgaDialect = Exclude<ServingDialect, "tensorflow-serving">;
+export type FpgaDialect = Exclude<ServingDialect, "tensorflow-serving">;
 
 /**
  * Serves the one method of a container with a model on an FPGA: `Predict`, by the names of the graph. Model, signature

@@ -35,6 +35,7 @@ export const azureFpgaPreview: PredictDialect = containerDialect({
 function containerDialect(own: Pick<PredictDialect, "name" | "isKeyBare">): PredictDialect {
   const dialect: PredictDialect = {
     name: own.name,
+    title: `an FPGA container, dialect ${own.name}`,
     isGateway: false,
     isDevice: true,
     hasVersions: false,

@@ -9,6 +9,8 @@ import type { UnaryChannel } from "../transport/unary-channel.ts";
 export interface ServerDialect {
   /** Name in the configuration; absent for gateways, which have no dialect there. */
   readonly name?: Dialect;
+  /** What users call such a server. */
+  readonly title: string;
   /** Whether a replica is a gateway, with a queue and replicas behind it. */
   readonly isGateway: boolean;
   /** Whether a replica is a device, which works on one request after the other. */

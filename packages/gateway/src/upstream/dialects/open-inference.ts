@@ -45,6 +45,7 @@ import { askedOutputs, assertPredict, type PredictDialect, readReply } from "./p
 /** Servers of the Open Inference Protocol: Triton, MLServer, KServe, OpenVINO Model Server. */
 export const openInference: PredictDialect = {
   name: "open-inference",
+  title: "Open Inference Protocol",
   isGateway: false,
   isDevice: false,
   hasVersions: true,

@@ -43,6 +43,7 @@ import { type PredictDialect, predictScore } from "./predict.ts";
 /** Stock TensorFlow Serving, and servers with its API. */
 export const tensorflowServing: PredictDialect = {
   name: "tensorflow-serving",
+  title: "TensorFlow Serving",
   isGateway: false,
   isDevice: false,
   hasVersions: true,

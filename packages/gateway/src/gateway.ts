@@ -14,7 +14,6 @@ import { createPictures } from "./models/pictures.ts";
 import { withOwnRegion } from "./node-region.ts";
 import { createResponseCache } from "./pipeline/response-cache.ts";
 import { createRollouts } from "./rollout/rollouts.ts";
-import { routingDefaults } from "./routing/options.ts";
 import { createRouting } from "./routing/routing.ts";
 import { createReplicaAliases } from "./routing/routing-trace.ts";
 import { createSharing } from "./sharing/sharing.ts";
@@ -49,7 +48,6 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
 
   // upstream, the models: which versions and signatures the replicas have, and whether they may get calls
   const discovery = createModelDiscovery(upstream, {
-    timeoutMs: { ...routingDefaults, ...settings.routing }.probeTimeoutMs,
     verify: (replica) => pictures.golden(inForce.current.snapshot, replica),
     clock,
   });

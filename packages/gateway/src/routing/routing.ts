@@ -1,10 +1,10 @@
 import type { Clock, GatewayStatus, Readiness, SharingStatus } from "@tensorgate/core";
 import { isServing, lacksVersion } from "./ask-nearest.ts";
 import { createConditions } from "./condition.ts";
-import type { RoutingOptions } from "./options.ts";
+import { type RoutingOptions, routingDefaults } from "./options.ts";
 import { createRouter } from "./router.ts";
 import type { RoutedReplica, RoutedReplicas, Router, RouterDeps } from "./router-api.ts";
-import type { StateChange } from "./scheduler/events.ts";
+import type { ProbeResult, StateChange } from "./scheduler/events.ts";
 import { createServingVersions, type ServingVersions } from "./serving-versions.ts";
 import { schedulerSettings } from "./settings.ts";
 import { gatewayStatus, isReadyAt, readinessOf, readyCount, replicaCounts } from "./status.ts";
@@ -16,7 +16,7 @@ export interface RoutedDevices {
 }
 
 export interface RoutingDeps<Replica extends RoutedReplica>
-  extends Pick<RouterDeps<Replica>, "probe" | "aliasOf" | "sharing"> {
+  extends Pick<RouterDeps<Replica>, "aliasOf" | "sharing"> {
   readonly options: RoutingOptions | undefined;
   readonly ownRegion: string;
   readonly replicas: RoutedReplicas<Replica> & {
@@ -24,6 +24,8 @@ export interface RoutingDeps<Replica extends RoutedReplica>
     refresh(replicaId: string): void;
   };
   readonly devices: RoutedDevices;
+  /** Probes a replica: whether it can score `model`, by a cheap call that takes so long at most. */
+  readonly probe: (model: string, replicaId: string, timeoutMs: number) => Promise<ProbeResult>;
   /** Called with every change of a replica's state, and with the alias of the replica. Must not throw. */
   readonly observers: readonly ((change: StateChange & { readonly alias: string }) => void)[];
   readonly clock: Clock;
@@ -64,12 +66,13 @@ export function createRouting<Replica extends RoutedReplica>(
   deps: RoutingDeps<Replica>,
 ): Routing<Replica> {
   const { options, ownRegion, replicas, devices, observers, aliasOf, sharing, clock } = deps;
+  const { probeTimeoutMs } = { ...routingDefaults, ...options };
   const conditions = createConditions();
   const servingVersions = createServingVersions(() => router.status(), clock);
   const router = createRouter({
     settings: schedulerSettings(options ?? {}, { ownRegion }),
     replicas,
-    probe: deps.probe,
+    probe: (model, replicaId) => deps.probe(model, replicaId, probeTimeoutMs),
     onChange: (change) => {
       if (change.to !== "ready") replicas.refresh(change.replicaId);
       servingVersions.changed();

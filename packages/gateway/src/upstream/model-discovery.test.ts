@@ -49,9 +49,12 @@ function watched(initial: Readonly<Record<string, Behaviour>>) {
     byId: { get: replica },
     onChange: (listener) => void listeners.push(listener),
   };
-  const watch = createModelDiscovery(replicas, { timeoutMs: 1_000, clock: manualClock() });
+  const discovery = createModelDiscovery(replicas, { clock: manualClock() });
   return {
-    watch,
+    watch: {
+      reported: discovery.reported,
+      probe: (model: string, id: string) => discovery.probe(model, id, 1_000),
+    },
     behave: (id: string, behaviour: Behaviour) => behaviours.set(id, behaviour),
     change: (...ids: readonly string[]) => {
       replicaIds = [...ids];

@@ -13,8 +13,12 @@ import { noteOf, type ProbeNote, probeNote } from "./probe-note.ts";
 import type { Replica, ReplicaState } from "./replica.ts";
 
 export interface ModelDiscovery {
-  /** Probes whether a replica can score `model`, and which versions it has. Never rejects. */
-  probe(model: string, replicaId: string): Promise<ProbeOutcome>;
+  /**
+   * Probes whether a replica can score `model`, and which versions it has. Never rejects.
+   *
+   * @param timeoutMs - how long that may take
+   */
+  probe(model: string, replicaId: string, timeoutMs: number): Promise<ProbeOutcome>;
   /** Returns what the replicas of these regions, or of all, reported of a model. */
   reported(model: string, residency?: readonly string[]): ReportedModel;
 }
@@ -55,8 +59,6 @@ export interface DiscoverableReplicas {
 }
 
 export interface DiscoveryOptions {
-  /** How long a probe may take, in milliseconds. */
-  readonly timeoutMs: number;
   /** Returns why a replica that says that it is ready must not get calls of a model yet. */
   readonly verify?: (replica: ReadyReplica) => string | undefined;
   readonly clock: Clock;
@@ -87,7 +89,7 @@ interface LastKnown {
 /** Discovers by probes which versions of a model there are, and their signatures. */
 export function createModelDiscovery(
   replicas: DiscoverableReplicas,
-  { timeoutMs, verify, clock }: DiscoveryOptions,
+  { verify, clock }: DiscoveryOptions,
 ): ModelDiscovery {
   const models = new Map<string, LastKnown>();
 
@@ -167,7 +169,7 @@ export function createModelDiscovery(
       },
     }),
 
-    probe: async (model, replicaId) => {
+    probe: async (model, replicaId, timeoutMs) => {
       try {
         return await withDeadline(
           async (call) => {

@@ -26,6 +26,15 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 // There is no other place to report it.
 process.stderr.on("error", () => {});
 
+// Node's own form has the process id, and a second line for developers.
+if (process.listenerCount("warning") > 0) {
+  process.removeAllListeners("warning");
+  process.on("warning", ({ name, message }) => {
+    const kind = name === "Warning" ? "warning" : name;
+    process.stderr.write(`tensorgate: ${kind}: ${message}\n`);
+  });
+}
+
 const { run } = await import("./run.ts");
 // Delivers signals that arrived while modules were loaded, which blocks the event loop.
 await new Promise((resolve) => setImmediate(resolve));

@@ -1,5 +1,6 @@
 import { globSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
+import { dialects } from "@tensorgate/tf-serving/names";
 import ts from "typescript";
 import { expect, test } from "vitest";
 
@@ -80,6 +81,23 @@ const rules: readonly Rule[] = [
     exceptIn: ["packages/web-client/src/picture/fitter.ts"],
   },
   {
+    name: "compares no dialect with a name, if it is published: what it differs in is a property",
+    broken: (source) =>
+      isPublished(source)
+        ? linesWhere(
+            source,
+            (node) =>
+              ts.isBinaryExpression(node) &&
+              comparisons.has(node.operatorToken.kind) &&
+              [node.left, node.right].some((each) => ts.isStringLiteral(each) && isDialect(each)),
+          )
+        : [],
+    plantedAs: "packages/gateway/src/upstream/replica.ts",
+    planted: "const isDevice = dialect !== 'azure-fpga';",
+    allowed: "const { isDevice } = kinds['azure-fpga'];\nconst isOther = family === 'vgg-16';",
+    exceptIn: [],
+  },
+  {
     name: "calls its limits max and min",
     broken: (source) =>
       linesOf(
@@ -99,19 +117,18 @@ const rules: readonly Rule[] = [
     exceptIn: [],
   },
   {
-    name: "exports no type called Parts: Options are settings, Deps what a function calls",
+    name: "calls no type Parts, Facts or Question: Options are settings, Deps what a function calls, Info what is known, Query what is asked",
     broken: (source) =>
       linesOf(
         source,
         source.statements.filter(
           (statement) =>
             (ts.isInterfaceDeclaration(statement) || ts.isTypeAliasDeclaration(statement)) &&
-            statement.name.text.endsWith("Parts") &&
-            statement.modifiers?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword),
+            /(Parts|Facts|Question)$/.test(statement.name.text),
         ),
       ),
-    planted: "export interface RouterParts {}",
-    allowed: "interface RouterParts {}\nexport interface PartsList {}",
+    planted: "interface RouterParts {}",
+    allowed: "interface RouterOptions {}\nexport interface PartsList {}",
     exceptIn: [],
   },
   {
@@ -155,6 +172,15 @@ const assignments: ReadonlySet<ts.SyntaxKind> = new Set([
   ts.SyntaxKind.AmpersandAmpersandEqualsToken,
   ts.SyntaxKind.QuestionQuestionEqualsToken,
 ]);
+
+const comparisons: ReadonlySet<ts.SyntaxKind> = new Set([
+  ts.SyntaxKind.EqualsEqualsEqualsToken,
+  ts.SyntaxKind.ExclamationEqualsEqualsToken,
+]);
+
+function isDialect({ text }: ts.StringLiteral): boolean {
+  return dialects.some((dialect) => dialect === text);
+}
 
 /** What is in parentheses, or has its type asserted. */
 function unwrapped(expression: ts.Expression): ts.Expression {

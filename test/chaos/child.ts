@@ -18,7 +18,7 @@ export interface Child<Table extends Commands<Table>> extends AsyncDisposable {
   signal(name: NodeJS.Signals): void;
 }
 
-export interface Question {
+export interface ChildQuery {
   readonly id: number;
   readonly name: string;
   readonly argument: unknown;
@@ -88,7 +88,7 @@ export function startChild<Table extends Commands<Table>>(script: string): Child
         lastId += 1;
         // The child answers by the same table of commands.
         waiting.set(lastId, { resolve: resolve as Waiting["resolve"], reject });
-        child.send({ id: lastId, name, argument } satisfies Question, () => {});
+        child.send({ id: lastId, name, argument } satisfies ChildQuery, () => {});
       }),
     signal: (name) => void child.kill(name),
     [Symbol.asyncDispose]: async () => {

@@ -240,7 +240,7 @@ test("a gateway that is gone is left for another region, and entered again when 
   expect(await regionNow()).toBe("westus2");
   await west.changes.until("eastus-1", "ejected");
   await using _again = await startEast(near.address, { listen: { port: first.gateway.port } });
-  await west.changes.until("eastus-1", "returning");
+  await west.changes.until("eastus-1", "half-open");
 
   await expect.poll(regionNow).toBe("eastus");
 });

@@ -49,7 +49,7 @@ test("a gateway is ready for callers with one pool, and ready altogether with th
 
   expect(await readyz(running.url)).toEqual({ status: 200, text: "ok: 2 of 2 pools can serve" });
   // Back from an ejection, it is given one call at a time at first.
-  expect(changes.statesOf("eastus-1")).toEqual(["ejected", "returning"]);
+  expect(changes.statesOf("eastus-1")).toEqual(["ejected", "half-open"]);
 });
 
 test("a gateway whose replicas are all lost is not ready, and says so by health and to callers", async () => {
@@ -82,7 +82,7 @@ test("a gateway whose replicas are all lost is not ready, and says so by health 
   );
 
   await using _again = await startFakeReplica({ port: replica.port, answer: shapesOutputs });
-  await changes.until("westeurope-1", "returning");
+  await changes.until("westeurope-1", "half-open");
   expect(await readyz(running.url)).toEqual({ status: 200, text: "ok: 1 of 1 pools can serve" });
   expect((await post(running.url)).status).toBe(200);
 });

@@ -178,7 +178,7 @@ test("a replica that fails three times in a row is ejected while there is anothe
     expect((await post(running.url)).status).toBe(200);
   }
   isBroken = false;
-  await running.changes.until("westeurope-1", "returning");
+  await running.changes.until("westeurope-1", "half-open");
   expect((await poolStatus(running.url))?.replicas[0]?.failed).toBe(3n);
 
   while (((await poolStatus(running.url))?.replicas[0]?.answered ?? 0n) === 0n) {

@@ -149,7 +149,7 @@ export async function startFakeReplica({
 
 function answerPredict(
   stream: http2.ServerHttp2Stream,
-  { answer, encoding, versions }: AnswerParts,
+  { answer, encoding, versions }: ReplyOptions,
 ): void {
   const chunks: Buffer[] = [];
   stream.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -195,7 +195,7 @@ function replyOutputs(
   reply(stream, Buffer.concat(predictResponseSegments(parts)));
 }
 
-interface AnswerParts {
+interface ReplyOptions {
   readonly answer: (request: ReceivedPredictRequest) => ReadonlyMap<string, Tensor> | GrpcError;
   readonly encoding: TensorEncoding;
   readonly versions: () => readonly bigint[];

@@ -43,13 +43,13 @@ export async function startNginx(program: string, ports: readonly number[]): Pro
   };
 }
 
-interface ConfigParts {
+interface ConfigOptions {
   readonly port: number;
   readonly ports: readonly number[];
   readonly folder: string;
 }
 
-function configText({ port, ports, folder }: ConfigParts): string {
+function configText({ port, ports, folder }: ConfigOptions): string {
   const servers = ports.map((each) => `server 127.0.0.1:${each};`).join(" ");
   return `worker_processes 1;
 error_log ${folder}/error.log;

@@ -3,24 +3,24 @@ import { createLatestOnly } from "./latest-only.ts";
 import type { PagePicture } from "./picture/page-picture.ts";
 
 /** What to ask of each picture. */
-export interface Question {
+export interface ScoreQuery {
   readonly model: PageModel;
   readonly settings: Settings;
 }
 
 export interface Scorer {
-  /** Scores the first picture immediately, and then the others; a later question replaces an earlier one. */
-  score(question: Question, pictures: readonly PagePicture[]): void;
+  /** Scores the first picture immediately, and then the others; a later query replaces an earlier one. */
+  score(query: ScoreQuery, pictures: readonly PagePicture[]): void;
 }
 
 /** Calls in flight for the pictures after the first. */
 const concurrency = 4;
 
-/** Creates a scorer. @param onOutcome - called with each picture that has an outcome of the latest question */
+/** Creates a scorer. @param onOutcome - called with each picture that has an outcome of the latest query */
 export function createScorer(onOutcome: (picture: PagePicture) => void): Scorer {
   let latest = 0;
 
-  async function scoreOne({ model, settings }: Question, picture: PagePicture): Promise<void> {
+  async function scoreOne({ model, settings }: ScoreQuery, picture: PagePicture): Promise<void> {
     const startMs = performance.now();
     try {
       const answer = await score(model, picture.input, settings);
@@ -31,26 +31,25 @@ export function createScorer(onOutcome: (picture: PagePicture) => void): Scorer 
     onOutcome(picture);
   }
 
-  async function scoreOthers(question: Question, pictures: readonly PagePicture[], run: number) {
+  async function scoreOthers(query: ScoreQuery, pictures: readonly PagePicture[], run: number) {
     const left = [...pictures];
     const lane = async () => {
       for (let next = left.shift(); next && run === latest; next = left.shift()) {
-        await scoreOne(question, next);
+        await scoreOne(query, next);
       }
     };
     await Promise.all(Array.from({ length: concurrency }, lane));
   }
 
   const scoreFirst = createLatestOnly(
-    ({ question, picture }: { question: Question; picture: PagePicture }) =>
-      scoreOne(question, picture),
+    ({ query, picture }: { query: ScoreQuery; picture: PagePicture }) => scoreOne(query, picture),
   );
 
   return {
-    score: (question, [first, ...others]) => {
+    score: (query, [first, ...others]) => {
       latest += 1;
-      if (first) scoreFirst({ question, picture: first });
-      void scoreOthers(question, others, latest);
+      if (first) scoreFirst({ query, picture: first });
+      void scoreOthers(query, others, latest);
     },
   };
 }

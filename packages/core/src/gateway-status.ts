@@ -77,10 +77,10 @@ export interface ReplicaStatus {
   /** Absent in the status for clients. */
   readonly address?: string;
   /**
-   * `returning` (half-open) gets one call at a time; `suspect` gets none until its current probe has ended; `ejected` is
+   * `half-open` gets one call at a time; `suspect` gets none until its current probe has ended; `ejected` is
    * probed at intervals; `draining` gets no new calls.
    */
-  readonly state: "warming" | "ready" | "returning" | "suspect" | "ejected" | "draining";
+  readonly state: "warming" | "ready" | "half-open" | "suspect" | "ejected" | "draining";
   readonly inFlight: number;
   /** Calls that it may have in flight. */
   readonly slots: number;

@@ -85,7 +85,7 @@ export function createInvariants({ isCalm = false }: InvariantsOptions = {}): In
       throw new Error(`residency is ${request.residency}, and it is sent to ${send.region}`);
     }
     const replica = replicaIn(scheduler.status(nowMs), send);
-    if (replica?.state !== "ready" && replica?.state !== "returning") {
+    if (replica?.state !== "ready" && replica?.state !== "half-open") {
       throw new Error(`sent to a replica that is ${replica?.state}`);
     }
     if (replica.inFlight > replica.slots) {
@@ -192,7 +192,7 @@ function isFree(
   const send = sendOf.get(attemptId);
   if (send && (ownFaults.get(keyOf(send)) ?? 0) >= 1) return true;
   const replica = send && replicaIn(status, send);
-  return replica?.state !== "ready" && replica?.state !== "returning";
+  return replica?.state !== "ready" && replica?.state !== "half-open";
 }
 
 /** Checks that nothing is queued or in flight. */

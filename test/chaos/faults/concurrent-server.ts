@@ -1,6 +1,6 @@
 import type { LoadPlan, LoadTarget } from "../load/commands.ts";
 import { startRig } from "../rig/rig.ts";
-import { andAlso, loadPlan, noFacts, resultOf } from "./episode.ts";
+import { andAlso, loadPlan, noInfo, resultOf } from "./episode.ts";
 import type { Fault } from "./fault.ts";
 
 const concurrency = 8;
@@ -45,7 +45,7 @@ export const concurrentServer: Fault = {
       perSecond.gateway += (through.answered / through.durationMs) * (1_000 / rounds);
     }
     const share = perSecond.gateway / perSecond.direct;
-    return andAlso(resultOf(concurrentServer.name, through, { ...noFacts, mayFail: [] }), {
+    return andAlso(resultOf(concurrentServer.name, through, { ...noInfo, mayFail: [] }), {
       also: {
         directPerSecond: Math.round(perSecond.direct),
         gatewayPerSecond: Math.round(perSecond.gateway),

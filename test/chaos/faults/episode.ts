@@ -115,14 +115,14 @@ export function loadPlan(
   };
 }
 
-interface Facts
+interface EpisodeInfo
   extends Pick<FaultResult, "perSecond" | "exposed" | "detectionMs" | "lastSentMs" | "ejections"> {
   /** Why requests may fail all the same. */
   readonly mayFail: readonly string[];
 }
 
 /** What there is to tell of a run without one replica that was hit. */
-export const noFacts: Omit<Facts, "mayFail"> = {
+export const noInfo: Omit<EpisodeInfo, "mayFail"> = {
   perSecond: 0,
   exposed: 0,
   detectionMs: null,
@@ -134,7 +134,7 @@ export const noFacts: Omit<Facts, "mayFail"> = {
 export function resultOf(
   fault: string,
   load: LoadSummary,
-  { mayFail, ...facts }: Facts,
+  { mayFail, ...info }: EpisodeInfo,
 ): FaultResult {
   const { sent, answered, failed, p50Ms, p99Ms, maxMs, lateP99Ms, failures } = load;
   const wrongly = Object.entries(failures)
@@ -146,7 +146,7 @@ export function resultOf(
     sent,
     answered,
     failed,
-    ...facts,
+    ...info,
     p50Ms,
     p99Ms,
     maxMs,

@@ -1,6 +1,6 @@
 import { startRig } from "../rig/rig.ts";
 import { sharedNowMs } from "../shared-clock.ts";
-import { andAlso, loadPlan, noFacts, resultOf, until } from "./episode.ts";
+import { andAlso, loadPlan, noInfo, resultOf, until } from "./episode.ts";
 import type { Fault } from "./fault.ts";
 
 const bodyBytes = 8_000_000;
@@ -60,7 +60,7 @@ export const stoppedPoolMemory: Fault = {
     const backAfterMs = Math.round(sharedNowMs() - resumedAtMs);
 
     const { ejections } = rig.status;
-    const result = resultOf(stoppedPoolMemory.name, stopped, { ...noFacts, ejections, mayFail });
+    const result = resultOf(stoppedPoolMemory.name, stopped, { ...noInfo, ejections, mayFail });
     return andAlso(result, {
       also: { grownMiB: Math.round(grownBytes / 2 ** 20), backAfterMs },
       missed: [

@@ -6,7 +6,7 @@ type Tracer = ReturnType<TracerProvider["getTracer"]>;
 type Span = ReturnType<Tracer["startSpan"]>;
 
 /** What became of attempts at one replica around the moment of a fault. */
-export interface AttemptFacts {
+export interface AttemptInfo {
   /** Attempts that were out at the replica at that moment. */
   readonly exposed: number;
   /**
@@ -16,7 +16,7 @@ export interface AttemptFacts {
   readonly lastSentMs: number | undefined;
 }
 
-export interface AttemptQuestion {
+export interface AttemptQuery {
   /** `host:port` of the replica. */
   readonly replica: string;
   readonly faultAtMs: number;
@@ -28,7 +28,7 @@ export interface AttemptQuestion {
 
 export interface AttemptLog {
   readonly tracerProvider: TracerProvider;
-  factsOf(question: AttemptQuestion): AttemptFacts;
+  factsOf(question: AttemptQuery): AttemptInfo;
 }
 
 interface OfReplica {
@@ -69,8 +69,8 @@ export function attemptLog(): AttemptLog {
 
 function factsOf(
   { startedAtMs, endedAtMs }: OfReplica,
-  { faultAtMs, untilMs, pauseMs }: Omit<AttemptQuestion, "replica">,
-): AttemptFacts {
+  { faultAtMs, untilMs, pauseMs }: Omit<AttemptQuery, "replica">,
+): AttemptInfo {
   let exposed = 0;
   let lastAtMs = faultAtMs;
   let isLeftAlone = false;

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { z } from "zod";
 import { CommandError } from "../command-error.ts";
-import { type Quota, type QuotaQuestion, quotaOf } from "./device-quota.ts";
+import { type Quota, type QuotaQuery, quotaOf } from "./device-quota.ts";
 import { nodeList, podList } from "./kubernetes-objects.ts";
 import { type EndedProgram, type RunOptions, runProgram } from "./programs.ts";
 
@@ -43,12 +43,12 @@ export async function kubectlJson<Content>(
   return schema.parse(JSON.parse(stdout));
 }
 
-export async function readQuota(tools: ClusterTools, question: QuotaQuestion): Promise<Quota> {
+export async function readQuota(tools: ClusterTools, query: QuotaQuery): Promise<Quota> {
   const [nodes, pods] = await Promise.all([
     kubectlJson(tools, ["get", "nodes"], nodeList),
     kubectlJson(tools, ["get", "pods", "--all-namespaces"], podList),
   ]);
-  return quotaOf(question, nodes, pods);
+  return quotaOf(query, nodes, pods);
 }
 
 /** Finds the chart: in the package, or in the workspace. */

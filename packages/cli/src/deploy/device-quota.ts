@@ -25,7 +25,7 @@ export interface Quota {
   readonly nodes: readonly NodeDevices[];
 }
 
-export interface QuotaQuestion {
+export interface QuotaQuery {
   readonly resource: string;
   readonly wantedCount: number;
   /** Service whose pods will be replaced, with its namespace. */
@@ -37,7 +37,7 @@ export interface QuotaQuestion {
  * itself has counts as free, since its replicas are replaced.
  */
 export function quotaOf(
-  { resource, wantedCount, service }: QuotaQuestion,
+  { resource, wantedCount, service }: QuotaQuery,
   nodes: NodeList,
   pods: PodList,
 ): Quota {
@@ -61,7 +61,7 @@ export function quotaOf(
 const isReady = (conditions: readonly { readonly type: string; readonly status: string }[]) =>
   conditions.every(({ type, status }) => type !== "Ready" || status === "True");
 
-const isOf = (pod: KubernetesPod["metadata"], service: QuotaQuestion["service"]) =>
+const isOf = (pod: KubernetesPod["metadata"], service: QuotaQuery["service"]) =>
   service !== undefined &&
   pod.namespace === service.namespace &&
   pod.labels["app.kubernetes.io/instance"] === service.name &&

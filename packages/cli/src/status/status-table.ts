@@ -90,7 +90,7 @@ type Style = "dim" | "bold" | "red" | "yellow" | "green" | "cyan" | "blue";
 const styles: Readonly<Record<string, Style>> = {
   warming: "cyan",
   ready: "green",
-  returning: "cyan",
+  "half-open": "cyan",
   suspect: "yellow",
   ejected: "red",
   draining: "blue",

@@ -26,14 +26,14 @@ function apiServer(lists: Readonly<Record<string, readonly object[] | number>>) 
   return { read: (...resources: string[]) => read(resources, AbortSignal.timeout(5_000)), asked };
 }
 
-interface NodeFacts {
+interface NodeInfo {
   readonly region?: string;
   readonly count?: string;
   readonly isClosed?: boolean;
   readonly isReady?: boolean;
 }
 
-const node = (name: string, { region, count, isClosed, isReady = true }: NodeFacts) => ({
+const node = (name: string, { region, count, isClosed, isReady = true }: NodeInfo) => ({
   metadata: { name, ...(region && { labels: { "topology.kubernetes.io/region": region } }) },
   spec: isClosed ? { unschedulable: true } : {},
   status: {

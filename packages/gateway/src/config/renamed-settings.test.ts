@@ -22,6 +22,13 @@ test("a setting of a section that is no list is renamed, too", () => {
   });
 });
 
+test("a setting of routing is renamed, too", () => {
+  expect(renamed({ routing: { returningMs: 500 } })).toEqual({
+    options: { routing: { halfOpenMs: 500 } },
+    warnings: ["routing.returningMs is called halfOpenMs now: rename it"],
+  });
+});
+
 test("where both names are given the old one stays, to be rejected", () => {
   const models = [{ name: "a", repeatable: false, idempotent: true }];
 

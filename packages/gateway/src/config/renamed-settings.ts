@@ -1,6 +1,6 @@
 /** A renamed setting of a section, or of every entry of a section that is a list. */
 interface RenamedSetting {
-  readonly section: "models" | "pools" | "keys" | "pictures";
+  readonly section: "models" | "pools" | "keys" | "pictures" | "routing";
   readonly from: string;
   readonly to: string;
 }
@@ -8,6 +8,7 @@ interface RenamedSetting {
 const renamedSettings: readonly RenamedSetting[] = [
   { section: "models", from: "repeatable", to: "idempotent" },
   { section: "pictures", from: "alsoFormats", to: "additionalFormats" },
+  { section: "routing", from: "returningMs", to: "halfOpenMs" },
 ];
 
 /** Reports a setting that is accepted under its old name. */

@@ -64,5 +64,5 @@ export function lacksVersion({ versions }: ReplicaReport, version: bigint | unde
 }
 
 export function isServing({ state }: ReplicaReport): boolean {
-  return state === "ready" || state === "returning";
+  return state === "ready" || state === "half-open";
 }

@@ -27,7 +27,7 @@ export interface RoutingOptions {
    * How long a readmitted replica is half-open, with one call at a time, in milliseconds.
    * @default 1_000
    */
-  readonly returningMs?: number;
+  readonly halfOpenMs?: number;
   /**
    * Interval of probes of a replica in rotation, in milliseconds.
    * @default 5_000
@@ -78,7 +78,7 @@ export const routingDefaults: Required<Omit<RoutingOptions, "pacing" | "roundTri
   maxFailures: 3,
   initialEjectionMs: 250,
   maxEjectionMs: 30_000,
-  returningMs: 1_000,
+  halfOpenMs: 1_000,
   probeIntervalMs: 5_000,
   probeTimeoutMs: 2_000,
   minTryTimeoutMs: 40,
@@ -103,7 +103,7 @@ export const routingSchema: z.ZodType<RoutingOptions> = z.strictObject({
   maxEjectionMs: durationMs
     .optional()
     .describe("Maximum time between two probes, in milliseconds."),
-  returningMs: durationMs
+  halfOpenMs: durationMs
     .optional()
     .describe("How long a recovering replica gets one call at a time, in milliseconds."),
   probeIntervalMs: durationMs

@@ -28,7 +28,7 @@ const status = (...pools: readonly PoolReport[]): SchedulerStatus => ({ pools, r
 
 test("replicas of a model are counted in all of its pools, where calls go to them", () => {
   const all = status(
-    pool("a", { x: "ready", y: "returning", z: "draining" }),
+    pool("a", { x: "ready", y: "half-open", z: "draining" }),
     pool("a", { v: "ready", w: "suspect" }),
     pool("b", { u: "ready" }),
   );

@@ -73,7 +73,7 @@ function canServe({ replicas }: PoolReport): boolean {
 }
 
 function isServing({ state }: ReplicaReport): boolean {
-  return state === "ready" || state === "returning";
+  return state === "ready" || state === "half-open";
 }
 
 /** Counts the replicas of a model that are in rotation in any region, except those of `except`. */

@@ -27,7 +27,7 @@ const encodedInput = aliasNames("images", { alias: "images", raw: "Placeholder:0
 /** TensorFlow renames a scope that exists already, so that the classifier may be in `classifier_1/`. */
 const classifierScope = /^classifier(_\d+)?\//;
 
-interface ClassifierFacts {
+interface ClassifierInfo {
   readonly title: string;
   /** Name in the graph, as the samples have it. */
   readonly raw: string;
@@ -38,7 +38,7 @@ interface ClassifierFacts {
 
 function classifier(
   name: FamilyName,
-  { title, raw, holds, featureCount, preprocessing = classifierPreprocessing }: ClassifierFacts,
+  { title, raw, holds, featureCount, preprocessing = classifierPreprocessing }: ClassifierInfo,
 ): Family {
   return {
     name,

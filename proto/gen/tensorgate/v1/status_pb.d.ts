@@ -366,7 +366,7 @@ export declare type ReplicaStatus = Message<"tensorgate.v1.ReplicaStatus"> & {
   id: string;
 
   /**
-   * warming, ready, returning, suspect, ejected or draining.
+   * warming, ready, half-open, suspect, ejected or draining.
    *
    * @generated from field: string state = 2;
    */

@@ -3,7 +3,7 @@ import type { GatewayStatus, PoolStatus, RegionStatus, ReplicaStatus } from "@te
 /** States of a replica by how much it is used: what one worker has excluded another one may still use. */
 const statesByUse: readonly ReplicaStatus["state"][] = [
   "ready",
-  "returning",
+  "half-open",
   "warming",
   "suspect",
   "draining",

@@ -50,7 +50,7 @@ function isModelReady(
     .flatMap(({ pools }) => pools)
     .some(
       ({ model, replicas }) =>
-        model === name && replicas.some(({ state }) => state === "ready" || state === "returning"),
+        model === name && replicas.some(({ state }) => state === "ready" || state === "half-open"),
     );
 }
 

@@ -205,7 +205,7 @@ export interface StateChange {
 export const replicaStates = [
   "warming",
   "ready",
-  "returning",
+  "half-open",
   "suspect",
   "ejected",
   "draining",

@@ -224,7 +224,7 @@ describe("the window to a gateway", () => {
 });
 
 describe("the health of a replica", () => {
-  const settings = { initialEjectionMs: 250, maxEjectionMs: 30_000, returningMs: 1_000 };
+  const settings = { initialEjectionMs: 250, maxEjectionMs: 30_000, halfOpenMs: 1_000 };
 
   test.each([
     [1, 250],
@@ -238,7 +238,7 @@ describe("the health of a replica", () => {
   test("brings one back by a good probe, half-open for a while", () => {
     const back = afterProbe({ state: "ejected", untilMs: 5 }, "ready", 100, settings);
 
-    expect(back).toEqual({ state: "returning", untilMs: 1_100 });
+    expect(back).toEqual({ state: "half-open", untilMs: 1_100 });
   });
 
   test("lets one that is drained be, whatever a probe finds", () => {

@@ -11,8 +11,14 @@ import {
 import { aCall, aRequest, manualClockAndRandom } from "@tensorgate/core/testing";
 import { ErrorInfoSchema, RetryInfoSchema } from "@tensorgate/proto/google/rpc/error_details";
 import { StatusSchema } from "@tensorgate/proto/google/rpc/status";
+import { GetModelResponseSchema } from "@tensorgate/proto/tensorgate/v1/catalog";
+import { GetStatusResponseSchema } from "@tensorgate/proto/tensorgate/v1/status";
 import { expect, test } from "vitest";
-import { type PredictCall, startFakeReplica } from "../../../../../test/support/fake-replica.ts";
+import {
+  type PredictCall,
+  reply,
+  startFakeReplica,
+} from "../../../../../test/support/fake-replica.ts";
 import { createGateway } from "../../gateway.ts";
 import { createReplicas } from "../replicas.ts";
 
@@ -104,6 +110,35 @@ test("a probe learns versions, and whether anybody takes calls there", async () 
   await expect(one.peer.probe("unheard-of", longCall())).rejects.toMatchObject({
     reason: "unknown-model",
   });
+});
+
+test.each([
+  ["half-open", true],
+  // As gateways of earlier versions call it.
+  ["returning", true],
+  ["warming", false],
+])("a region whose only replica is %s: ready %s", async (state, isReady) => {
+  const status = { regions: [{ name: "eastus", pools: [{ model: "m", replicas: [{ state }] }] }] };
+  const answers: Readonly<Record<string, Uint8Array>> = {
+    "/tensorgate.v1.CatalogService/GetModel": toBinary(
+      GetModelResponseSchema,
+      create(GetModelResponseSchema, { model: { name: "m", versions: [1n] } }),
+    ),
+    "/tensorgate.v1.StatusService/GetStatus": toBinary(
+      GetStatusResponseSchema,
+      create(GetStatusResponseSchema, { status }),
+    ),
+  };
+  await using server = await startFakeReplica({
+    intercept: (stream, { ":path": path = "" }) => {
+      const message = answers[path];
+      if (message) reply(stream, message);
+      return message !== undefined;
+    },
+  });
+  using one = peerAt(server.address);
+
+  expect(await one.peer.probe("m", longCall())).toMatchObject({ isReady, versions: [1n] });
 });
 
 test("what a gateway blames on the request is told in its own words", async () => {

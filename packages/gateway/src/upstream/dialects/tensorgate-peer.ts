@@ -32,6 +32,7 @@ import { forwardEncoded, readReply } from "./predict.ts";
 
 /** The gateway of another region, which has a queue and replicas of its own. */
 export const tensorgatePeer: ServerDialect = {
+  title: "a gateway",
   isGateway: true,
   isDevice: false,
   hasVersions: true,
@@ -120,7 +121,9 @@ function peerReplica(channel: UnaryChannel, { region, clock }: ReplicaOptions): 
       ?.pools.find((each) => each.model === model);
     recordWait(model, pool?.expectedWaitMs ?? Number.NaN);
     const states = pool?.replicas.map(({ state }) => state) ?? [];
-    if (states.includes("ready") || states.includes("returning")) return true;
+    // Gateways of earlier versions say "returning".
+    const serving = ["ready", "half-open", "returning"];
+    if (states.some((state) => serving.includes(state))) return true;
     if (states.includes("warming")) return false;
     throw new UpstreamFailedError("no replica of the gateway's region is available", {
       wasLost: true,

@@ -9,7 +9,7 @@ export type ReplicaHealth =
   | { readonly state: "warming" }
   | { readonly state: "ready" }
   /** Half-open after an ejection: one slot until then. */
-  | { readonly state: "returning"; readonly untilMs: number }
+  | { readonly state: "half-open"; readonly untilMs: number }
   /** Gets nothing until the probe in flight has ended. */
   | {
       readonly state: "suspect";
@@ -25,17 +25,17 @@ export interface HealthSettings {
   readonly initialEjectionMs: number;
   readonly maxEjectionMs: number;
   /** How long a replica is half-open after an ejection, with one slot, in milliseconds. */
-  readonly returningMs: number;
+  readonly halfOpenMs: number;
 }
 
 /** Whether a replica gets requests as soon as it has a slot. */
 export function isServing({ state }: ReplicaHealth): boolean {
-  return state === "ready" || state === "returning";
+  return state === "ready" || state === "half-open";
 }
 
 /** Names a state for reports: a half-open replica whose time has passed is ready. */
 export function stateName(health: ReplicaHealth, nowMs: number): ReplicaStateName {
-  return health.state === "returning" && health.untilMs <= nowMs ? "ready" : health.state;
+  return health.state === "half-open" && health.untilMs <= nowMs ? "ready" : health.state;
 }
 
 /**
@@ -55,7 +55,7 @@ export function afterProbe(
   health: ReplicaHealth,
   finding: ProbeFinding,
   nowMs: number,
-  { returningMs }: HealthSettings,
+  { halfOpenMs }: HealthSettings,
 ): ReplicaHealth | "eject" {
   if (health.state === "draining") return health;
   if (finding === "lost") return "eject";
@@ -64,7 +64,7 @@ export function afterProbe(
     case "suspect":
     case "ejected":
       if (health.state === "suspect" && health.isDoubted) return { state: "ready" };
-      return { state: "returning", untilMs: nowMs + returningMs };
+      return { state: "half-open", untilMs: nowMs + halfOpenMs };
     case "warming":
       return { state: "ready" };
     default:

@@ -158,7 +158,7 @@ export class ScheduledReplica implements HeapItem {
     const health = this.#next(to, nowMs);
     this.#health = health;
     this.isServing = isServing(health);
-    this.slots.limitToOne(health.state === "returning" ? health.untilMs : Number.NEGATIVE_INFINITY);
+    this.slots.limitToOne(health.state === "half-open" ? health.untilMs : Number.NEGATIVE_INFINITY);
     this.isSuspect = health.state === "suspect";
     this.isDoubted = health.state === "suspect" && health.isDoubted === true;
     this.isProbing = this.isSuspect || (health.state === "warming" && !this.#wasProbed);

@@ -61,7 +61,7 @@ test("one that answers is not ejected for being slow while only a probe speaks f
 
   for (let count = 0; count < 3; count += 1) callUsual(12);
 
-  expect([before, stateOf("usual")]).toEqual(["returning", "ready"]);
+  expect([before, stateOf("usual")]).toEqual(["half-open", "ready"]);
   callUsual(12);
   expect(stateOf("usual")).toBe("ready");
 });

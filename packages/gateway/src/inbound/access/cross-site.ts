@@ -127,7 +127,7 @@ export function createCrossSite(options: Required<CrossSiteOptions>, host: strin
 
   function assertOwnHost(authority: string): void {
     // HTTP/1.0 needs no `Host`, and health checks have none; browsers always send one, so this is no DNS rebinding.
-    if (!isBoundToLoopback || authority === "" || authority === knownAuthority) return;
+    if (!isBoundToLoopback || authority === "") return;
     const name = hostName(authority);
     if (!hosts.has(name) && !isLoopbackName(name)) {
       throw new ForbiddenError(`the host name "${name.slice(0, 100)}" is not allowed`, {
@@ -141,7 +141,7 @@ export function createCrossSite(options: Required<CrossSiteOptions>, host: strin
   return {
     layer: ({ header }, admission) => {
       const authority = header(":authority") ?? header("host") ?? "";
-      assertOwnHost(authority);
+      if (authority !== knownAuthority) assertOwnHost(authority);
       const origin = header("origin");
       if (origin === undefined || isListed(origin) || isOwnOrigin(origin, authority)) {
         return admission;

@@ -237,6 +237,7 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
 
 function exclude(request: OpenRequest, { member }: ScheduledReplica): void {
   request.excluded = new Set([...request.excluded, member.id]);
+  request.isChoosy = true;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { codelIntervalMs, createOverload, createRequestQueue } from "./queues/request-queue.ts";
 import { createPeerLatency, waitAfter } from "./replicas/latency.ts";
-import { isCandidate, isChoosy, type Member, ScheduledReplica } from "./replicas/replica.ts";
+import { isCandidate, type Member, ScheduledReplica } from "./replicas/replica.ts";
 import { createReplicaIndex, type Slot } from "./replicas/replica-index.ts";
 import type { SlotSettings } from "./replicas/slots.ts";
 import {
@@ -183,7 +183,7 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
         fastestMs: isServed ? index.least("usualMs") : Number.POSITIVE_INFINITY,
         isProbing: totals.probingCount > 0,
       };
-      return request && isChoosy(request) ? surveyFor(request, found) : found;
+      return request?.isChoosy ? surveyFor(request, found) : found;
     },
     soonest: index.soonest,
     soonestExcept,

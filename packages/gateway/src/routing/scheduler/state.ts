@@ -153,6 +153,8 @@ export interface OpenRequest
   inFlight: readonly SentAttempt[];
   /** Replicas that do not get the request again. */
   excluded: ReadonlySet<string>;
+  /** Whether it may not go to every replica: it has a version, or some are excluded. */
+  isChoosy: boolean;
   /** Failures by region. */
   failures: ReadonlyMap<string, number>;
   /** Attempts that may have reached a replica and failed. */

@@ -206,7 +206,7 @@ class UnaryExchange implements Http2Receiver {
   }
 
   onHeaders(headers: HeaderBlock, byteCount: number, isEnd: boolean): void {
-    if (this.#isTooLong(byteCount)) return;
+    if (byteCount > maxHeaderBytes) return void this.#fail(headersTooLong(maxHeaderBytes));
     this.#headers = headers;
     this.#isWhole = isEnd;
     if (this.#isMeasured) {
@@ -227,7 +227,7 @@ class UnaryExchange implements Http2Receiver {
   }
 
   onTrailers(trailers: HeaderBlock, byteCount: number): void {
-    if (this.#isTooLong(byteCount)) return;
+    if (byteCount > maxHeaderBytes) return void this.#fail(headersTooLong(maxHeaderBytes));
     this.#trailers = trailers;
     this.#isWhole = true;
   }
@@ -241,12 +241,6 @@ class UnaryExchange implements Http2Receiver {
     // What comes after a whole reply, such as RST_STREAM, takes nothing away from it.
     if (status && (this.#isWhole || error === undefined)) this.#end(status);
     else this.#fail(lostConnection(open, stream, error));
-  }
-
-  #isTooLong(byteCount: number): boolean {
-    if (byteCount <= maxHeaderBytes) return false;
-    this.#fail(headersTooLong(maxHeaderBytes));
-    return true;
   }
 
   #end(status: ReceivedStatus): void {

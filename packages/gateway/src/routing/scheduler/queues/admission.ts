@@ -242,6 +242,7 @@ export function openRequest(arrival: Arrival, group: PoolGroup, nowMs: number): 
     after: undefined,
     inFlight: noAttempts,
     excluded: none,
+    isChoosy: arrival.version !== undefined || arrival.versionLabel !== undefined,
     failures: noFailures,
     failedCount: 0,
     failedBy: noReplicas,

@@ -203,6 +203,8 @@ function limitOf(
 
 /** What decides which replicas may get a request. */
 interface CandidateRequest extends VersionChoice {
+  /** Whether it may not go to every replica: it has a version, or some are excluded. */
+  readonly isChoosy: boolean;
   /** Replicas that do not get it again. */
   readonly excluded: ReadonlySet<string>;
   readonly arrivedMs: number;
@@ -211,13 +213,8 @@ interface CandidateRequest extends VersionChoice {
 
 /** Whether a replica may get a request: it is not excluded, and may have the version. */
 export function isCandidate(request: CandidateRequest, replica: ScheduledReplica): boolean {
-  if (!isChoosy(request)) return true;
+  if (!request.isChoosy) return true;
   return !request.excluded.has(replica.member.id) && mayHave(replica.versions, request);
-}
-
-/** Whether a request may not go to every replica. */
-export function isChoosy({ excluded, version, versionLabel }: CandidateRequest): boolean {
-  return excluded.size > 0 || version !== undefined || versionLabel !== undefined;
 }
 
 /** Whether a replica that begins now should answer before the deadline. */

@@ -105,6 +105,7 @@ function endIfFlooded(session: http2.ClientHttp2Session): void {
 
 /** A request by `node:http2`. */
 class NodeStream implements Http2Stream {
+  resetCode = 0;
   readonly #stream: http2.ClientHttp2Stream;
   readonly #receiver: Http2Receiver;
   /** Whether all of the reply was received. */
@@ -155,10 +156,6 @@ class NodeStream implements Http2Stream {
     return this.#stream.id;
   }
 
-  get resetCode(): number {
-    return this.#stream.rstCode;
-  }
-
   get mayReadBody(): boolean {
     return this.#isOver ? this.#mayReadBody : this.#stream.writableLength > 0;
   }
@@ -169,11 +166,13 @@ class NodeStream implements Http2Stream {
     this.#mayReadBody = this.mayReadBody;
     this.#isOver = true;
     const hasEnded = this.#isWhole && stream.readableEnded && stream.writableFinished;
-    if (stream.destroyed || hasEnded) return;
-    stream.close(http2Code.CANCEL);
-    // A stream is closed only when that was sent, which a server that reads nothing puts off without end: the picture
-    // would be held until then.
-    stream.destroy();
+    if (!stream.destroyed && !hasEnded) {
+      stream.close(http2Code.CANCEL);
+      // A stream is closed only when that was sent, which a server that reads nothing puts off without end: the picture
+      // would be held until then.
+      stream.destroy();
+    }
+    this.resetCode = stream.rstCode;
   }
 
   #end(): void {

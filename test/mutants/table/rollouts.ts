@@ -95,4 +95,31 @@ export const rolloutMutants: readonly Mutant[] = [
       },
     ],
   ),
+  ...mutantsOf(
+    `${rollout}/swap-lease.ts`,
+    [`${rollout}/swap-lease.test.ts`],
+    [
+      {
+        name: "rollout: a lease that is being created is taken over",
+        find: "    text: undefined,\n    sinceMs",
+        replace: '    text: "",\n    sinceMs',
+      },
+      {
+        name: "rollout: a stalled holder has its lease still",
+        find: "if (isOwn && nowMs - beatMs < silentMs) {",
+        replace: "if (isOwn) {",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${rollout}/device-swaps.ts`,
+    [`${rollout}/device-swaps.test.ts`],
+    [
+      {
+        name: "rollout: devices are swapped without the lease",
+        find: "const isOurs = await isInCharge();",
+        replace: "const isOurs = true;",
+      },
+    ],
+  ),
 ];

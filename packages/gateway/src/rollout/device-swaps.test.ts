@@ -168,9 +168,24 @@ test("of two gateways with one file one swaps, and both choose by the same steps
     await asked(world, first, 300);
     return reportOf(second)?.stable === "4" && !reportOf(second)?.leaving;
   });
-  // The fake throws if a device is swapped by both.
   expect(world.begun).toEqual(["d0 → 4", "d1 → 4", "d2 → 4"]);
   expect(await second.ask()).toBe("4");
+});
+
+test("the lease is kept while a step waits for its time", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "tensorgate-devices-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "rollouts.json");
+  const world = deviceWorld("3", "3", "3", "3");
+  const gateway = opened(world, { file });
+  gateway.rollouts.start("m", { ...request, steps: [25, 100], everyMs: 600_000 });
+  await until(world, () => reportOf(gateway)?.weights?.["4"] === 0.25);
+  const lease = () => readFileSync(`${file}.swaps`, "utf8");
+
+  const before = lease();
+  await until(world, () => lease() !== before);
+
+  expect(world.begun).toEqual(["d0 → 4"]);
 });
 
 test.each([

@@ -117,16 +117,16 @@ export function createDeviceSwaps(deps: DeviceSwapsDeps): DeviceSwaps {
   async function look(model: string): Promise<void> {
     const work = workOf(model);
     const listed = await devices.list(model);
+    // Also while a step waits: a gateway that gives no sign loses the lease, and another one would begin the same swap.
+    const isOurs = await isInCharge();
     const state = stateOf(model);
     if (!state || isClosed) return;
     const wish = deviceWish(state, listed, openCallsOf(model, state));
     work.waitsFor = textOf(wish);
     work.revision = state.revision;
-    if (wish.kind !== "swap" && wish.kind !== "settled") return;
-    if (!(await isInCharge()) || isClosed || stateOf(model)?.revision !== state.revision) return;
-    if (wish.kind === "settled") return apply(model, { type: "settled" });
-    if (clock.nowMs() < work.retryAtMs) return;
-    await begin(model, wish);
+    if (!isOurs) return;
+    if (wish.kind === "settled") apply(model, { type: "settled" });
+    else if (wish.kind === "swap" && clock.nowMs() >= work.retryAtMs) await begin(model, wish);
   }
 
   async function begin(model: string, { device, version }: SwapWish): Promise<void> {

@@ -1,10 +1,10 @@
-import { readFile, rename, unlink, writeFile } from "node:fs/promises";
+import { link, readFile, rename, unlink, writeFile } from "node:fs/promises";
 import type { Clock } from "@tensorgate/core";
 import { z } from "zod";
 
 /** Which of the gateways with one file of rollouts swaps devices. Two would unload what the other one loads. */
 export interface SwapLease {
-  /** Takes the lease if no other gateway has it, and keeps it. @returns whether this gateway has it */
+  /** Takes the lease if no other gateway has it, and keeps it. @returns whether this gateway has it for certain */
   hold(): Promise<boolean>;
   /** Gives it back for good. */
   release(): Promise<void>;
@@ -18,19 +18,31 @@ export interface SwapLeaseDeps {
   readonly clock: Clock;
 }
 
+/**
+ * How long a lease that was taken must still be this gateway's before it counts, in milliseconds: the changes of others that
+ * tried at the same moment are over by then.
+ */
+const confirmMs = 500;
+
 const leaseJson = z.object({ holder: z.string(), beat: z.number() });
 
 /**
  * Creates a lease in a file. Its holder changes the file with each `hold`; whether it lives is judged by each gateway's own
- * clock. Of two gateways that take it over at the same moment the second may win, and the first learns that with its next
- * `hold`.
+ * clock. A holder that gave no sign for as long takes its own lease over as any other gateway would.
  */
 export function createSwapLease(
   file: string,
   { holder, silentMs, clock }: SwapLeaseDeps,
 ): SwapLease {
-  let seen = { text: "", sinceMs: clock.nowMs() };
+  /** The lease as it was seen last, and since when it is the same. One that is being created has no text yet. */
+  let seen: { readonly text: string | undefined; readonly sinceMs: number } = {
+    text: undefined,
+    sinceMs: clock.nowMs(),
+  };
   let beat = 0;
+  /** When it was taken, and when the last sign was given. */
+  let takenMs = Number.POSITIVE_INFINITY;
+  let beatMs = Number.NEGATIVE_INFINITY;
   let isReleased = false;
   let last: Promise<unknown> = Promise.resolve();
 
@@ -52,26 +64,37 @@ export function createSwapLease(
   async function hold(): Promise<boolean> {
     if (isReleased) return false;
     const text = await read();
-    if (text !== undefined && holderOf(text) === holder) {
+    const nowMs = clock.nowMs();
+    const isOwn = text !== undefined && holderOf(text) === holder;
+    if (isOwn && nowMs - beatMs < silentMs) {
       await writeFile(own, written());
       await rename(own, file);
-      return true;
+      beatMs = nowMs;
+      return nowMs - takenMs >= confirmMs;
     }
     if (text !== undefined) {
-      if (text !== seen.text) seen = { text, sinceMs: clock.nowMs() };
-      if (clock.nowMs() - seen.sinceMs < silentMs) return false;
+      if (text !== seen.text) seen = { text, sinceMs: isOwn ? beatMs : nowMs };
+      if (nowMs - seen.sinceMs < silentMs) return false;
     }
     try {
-      if (text !== undefined) {
-        await rename(file, own);
-        await unlink(own);
-      }
+      if (text !== undefined && !(await remove(text))) return false;
       await writeFile(file, written(), { flag: "wx" });
-      return true;
+      takenMs = nowMs;
+      beatMs = nowMs;
     } catch (thrown) {
-      if (isCode(thrown, "ENOENT") || isCode(thrown, "EEXIST")) return false;
-      throw thrown;
+      if (!(isCode(thrown, "ENOENT") || isCode(thrown, "EEXIST"))) throw thrown;
     }
+    return false;
+  }
+
+  /** Removes a lease. @returns false if it is another one by now, which is left */
+  async function remove(text: string): Promise<boolean> {
+    await rename(file, own);
+    const isSame = (await readFile(own, "utf8")) === text;
+    // Where a file cannot have two names, its holder takes the lease again.
+    if (!isSame) await link(own, file).catch(() => {});
+    await unlink(own);
+    return isSame;
   }
 
   /** One after the other: a sign of life must not be written after the lease was given back. */

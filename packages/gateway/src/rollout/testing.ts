@@ -21,7 +21,7 @@ export interface DeviceWorld {
   readonly held: (string | undefined)[];
   /** Versions that devices fail to load. */
   readonly broken: Set<string>;
-  /** Swaps that have begun, such as `d0 → 4`. */
+  /** Swaps that have begun, such as `d0 → 4`, and `d0 twice` where one was being swapped already. */
   readonly begun: readonly string[];
   /** Opens a gateway before the devices. */
   open(options?: RolloutOptions): DeviceGateway;
@@ -44,6 +44,7 @@ export function deviceWorld(...initial: readonly (string | undefined)[]): Device
   const held = [...initial];
   const broken = new Set<string>();
   const begun: string[] = [];
+  let openedCount = 0;
   /** Devices that are being swapped, by any gateway. */
   const out = new Set<number>();
   const serving = () => {
@@ -72,7 +73,11 @@ export function deviceWorld(...initial: readonly (string | undefined)[]): Device
       ),
     swap: async ({ deviceId, version, mayTake, onStep }): Promise<StartedVersionSwap> => {
       const at = Number(deviceId);
-      if (out.has(at)) throw new Error(`d${at} is being swapped twice`);
+      if (out.has(at)) {
+        // The gateway only reports what is thrown.
+        begun.push(`d${at} twice`);
+        throw new Error(`d${at} is being swapped twice`);
+      }
       const because = mayTake();
       const end = (state: VersionSwapEnd["state"], why?: string): VersionSwapEnd => ({
         state,
@@ -123,6 +128,8 @@ export function deviceWorld(...initial: readonly (string | undefined)[]): Device
         get: () => ({ versions: [...serving().keys()].map(BigInt) }),
       } as unknown as ModelCatalog;
       const failures: string[] = [];
+      // Each has a seed of its own: by equal ones two gateways would have one name.
+      openedCount += 1;
       const rollouts = createRollouts<RolledOut>({
         options,
         inForce: createLiveValue({
@@ -135,7 +142,7 @@ export function deviceWorld(...initial: readonly (string | undefined)[]): Device
         devices,
         onFailure: ({ message }) => void failures.push(message),
         clock,
-        random: seededRandom(begun.length + 1).next,
+        random: seededRandom(openedCount).next,
       });
       const ask = async (spec: object = {}, hints: RoutingHints = {}) => {
         const modelSpec = { name: "m", ...spec };

@@ -1,4 +1,5 @@
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { stat } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -95,6 +96,24 @@ describe.each([
 
     expect(won.filter(Boolean)).toHaveLength(1);
     expect((await lease.read())?.holder).toBe(holders[won.indexOf(true)]);
+  });
+
+  test("goes to one of several that take it over at the same time", async () => {
+    for (let trial = 0; trial < 40; trial += 1) {
+      const lease = create();
+      await lease.take("a:1", undefined);
+      const seen = await lease.read();
+      const holders = ["b:1", "c:1", "d:1", "e:1"];
+
+      const takeLater = async (holder: string, at: number) => {
+        for (let turn = (trial * (at + 1)) % 7; turn > 0; turn -= 1) await stat(tmpdir());
+        return lease.take(holder, seen);
+      };
+      const won = await Promise.all(holders.map(takeLater));
+
+      expect(won.filter(Boolean)).toHaveLength(1);
+      expect((await lease.read())?.holder).toBe(holders[won.indexOf(true)]);
+    }
   });
 
   test("is released by its holder only", async () => {

@@ -19,14 +19,11 @@ export interface Lease {
   release(holder: string): Promise<void>;
 }
 
-/**
- * Creates a lease in a file, for gateways on one machine. Of two that take it over at the same moment the second may win;
- * the first one sees that at its next look.
- */
+/** Creates a lease in a file, for gateways on one machine. Of several that take it over at the same moment one does. */
 export function createFileLease(path: string): Lease {
-  const read = async (): Promise<LeaseState | undefined> => {
+  const read = async (file = path): Promise<LeaseState | undefined> => {
     try {
-      const holder = (await readFile(path, "utf8")).trim();
+      const holder = (await readFile(file, "utf8")).trim();
       return { holder, version: holder };
     } catch (thrown) {
       if (isCode(thrown, "ENOENT")) return undefined;
@@ -35,13 +32,18 @@ export function createFileLease(path: string): Lease {
   };
 
   return {
-    read,
+    read: () => read(),
     take: async (holder, seen) => {
       const own = `${path}.${randomUUID()}`;
       try {
         if (seen) {
           if ((await read())?.holder !== seen.holder) return false;
           await rename(path, own);
+          // Between the two another one may have taken it over: then it stays there.
+          if ((await read(own))?.holder !== seen.holder) {
+            await link(own, path).catch(() => {});
+            return false;
+          }
         }
         await writeFile(own, `${holder}\n`);
         await link(own, path);

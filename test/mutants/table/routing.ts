@@ -23,6 +23,33 @@ export const routingMutants: readonly Mutant[] = [
     ],
   ),
   ...mutantsOf(
+    `${scheduler}/replicas/outlier-detection.ts`,
+    [`${scheduler}/replicas/slow-replica.test.ts`],
+    [
+      {
+        name: "outliers: one pause ejects a replica",
+        find: "if (isSlow && isLasting &&",
+        replace: "if (isSlow &&",
+      },
+      {
+        name: "outliers: a replica that has become slow counts as usual",
+        find: "const usualMs = replica.slowInARow > 0 ? replica.usualBeforeMs : replica.slots.usualMs;",
+        replace: "const { usualMs } = replica.slots;",
+      },
+    ],
+  ),
+  ...mutantsOf(
+    `${scheduler}/replicas/replica.ts`,
+    [`${scheduler}/replicas/slow-replica.test.ts`],
+    [
+      {
+        name: "outliers: what was in flight with the first slow reply ends its row",
+        find: "} else if (isUsual && sentMs >= this.slowSinceMs) this.slowInARow = 0;",
+        replace: "} else this.slowInARow = 0;",
+      },
+    ],
+  ),
+  ...mutantsOf(
     `${routing}/ask-nearest.ts`,
     [`${routing}/ask-nearest.test.ts`, "test/end-to-end/residency.test.ts"],
     [

@@ -230,7 +230,10 @@ export function createAttempts({ state, settings, admission, outliers }: Attempt
         attempt.expectedStartMs += stallMs;
         late.add(attempt.replica);
       }
-      for (const { slots } of late) slots.compensateStall(stallMs);
+      for (const replica of late) {
+        replica.slots.compensateStall(stallMs);
+        replica.slowSinceMs += stallMs;
+      }
     },
   };
 }

@@ -168,6 +168,11 @@ const slowFactor = 3;
 /** Smaller differences are not slow, in milliseconds: a busy machine has such gaps. */
 const slowSlackMs = 2;
 
+/** Whether a request took far longer than others, or than usual. */
+export function isFarAbove(tookMs: number, usualMs: number): boolean {
+  return tookMs > slowFactor * usualMs + slowSlackMs;
+}
+
 export function createPeerLatency(): PeerLatency {
   const histogram = createLatencyHistogram();
   const recent = new RecentValues(recentCount);
@@ -179,7 +184,7 @@ export function createPeerLatency(): PeerLatency {
       peers.recentMs = recent.add(attemptMs);
       histogram.observe(attemptMs);
       if (histogram.count < minReplies) return false;
-      return tookMs > slowFactor * Math.max(beforeMs, peers.recentMs, usualMs) + slowSlackMs;
+      return isFarAbove(tookMs, Math.max(beforeMs, peers.recentMs, usualMs));
     },
     timeoutMs: (ownMs: number) => {
       const { count } = histogram;

@@ -11,7 +11,7 @@ import {
   type SentAttempt,
 } from "../state.ts";
 import { maxIdleProbeMs } from "./health.ts";
-import { reportedWait } from "./latency.ts";
+import { isFarAbove, reportedWait } from "./latency.ts";
 import { type HealthChange, mayHave, type ScheduledReplica } from "./replica.ts";
 
 /** Ejects replicas that fail or are slow, probes them, and readmits them. */
@@ -34,6 +34,8 @@ export interface OutlierDetection {
 
 /** Slow replies in a row after which a replica is ejected. */
 const maxSlowInARow = 4;
+/** How long it must have been slow, in milliseconds: on a busy machine a process waits for its turn a few times in a row. */
+const minSlowMs = 30;
 /** Interval of probes of a gateway, in milliseconds: the wait that it reports is soon old. */
 const gatewayProbeMs = 1_000;
 
@@ -204,10 +206,12 @@ export function createOutlierDetection(
       const tookMs = replica.slots.answered(slot, state.nowMs);
       if (roundTripMs !== undefined) replica.slots.observeRoundTrip(roundTripMs);
       const attemptMs = state.nowMs - sentMs;
+      // Of a replica that has become slow the median soon is, too.
+      const usualMs = replica.slowInARow > 0 ? replica.usualBeforeMs : replica.slots.usualMs;
       const isSlow =
-        pool.latency.observe(attemptMs, tookMs, replica.slots.usualMs) &&
-        hasReadyPeer(pool, replica);
-      replica.answered(isSlow, attemptMs);
+        pool.latency.observe(attemptMs, tookMs, usualMs) && hasReadyPeer(pool, replica);
+      const isUsual = !isFarAbove(tookMs, usualMs);
+      replica.answered({ isSlow, isUsual, sentMs, nowMs: state.nowMs });
       if (expectedWaitMs !== undefined) recordPeerWait(replica, expectedWaitMs);
       const { listed = [], latest } = replica.versions;
       const wantsLatest = request.version === undefined && request.versionLabel === undefined;
@@ -219,7 +223,10 @@ export function createOutlierDetection(
       if (replica.isSuspect && !replica.isDoubted) {
         change(pool, replica, { probe: "ready" }, "answered late");
       }
-      if (replica.slowInARow >= maxSlowInARow) eject(pool, replica, "slow");
+      // One pause, of the replica or of this process, makes all slow that is in flight: what was sent after it must be, too.
+      const { slowSinceMs } = replica;
+      const isLasting = sentMs >= slowSinceMs && state.nowMs - slowSinceMs >= minSlowMs;
+      if (isSlow && isLasting && replica.slowInARow >= maxSlowInARow) eject(pool, replica, "slow");
     },
 
     onTimeout: ({ request, pool, replica }) => {

@@ -37,6 +37,16 @@ export interface Transition {
   readonly to: ReplicaStateName;
 }
 
+interface ReplicaAnswer {
+  /** Whether it was far slower than its peers, and than it usually is. */
+  readonly isSlow: boolean;
+  /** Whether it was no slower than it usually is: neither holds while its peers have become slow, too. */
+  readonly isUsual: boolean;
+  /** When its attempt was sent. */
+  readonly sentMs: number;
+  readonly nowMs: number;
+}
+
 interface ReplicaCounts {
   answered: number;
   failed: number;
@@ -61,6 +71,8 @@ const trustedMs = 1_000;
  * exhaust their budget.
  */
 const answerWeight = 0.25;
+/** How long slow replies count as a row, in milliseconds. */
+const maxRowMs = 1_000;
 /** Answers after an ejection until the next one counts as the first again. */
 const resetAfter = 100;
 
@@ -100,8 +112,10 @@ export class ScheduledReplica implements HeapItem {
   latencyMs: number | undefined;
   /** Requests that it failed and another replica then answered; each own answer reduces the count. */
   confirmedFailures = 0;
-  /** Slow replies in a row. */
+  /** Slow replies in a row, when the first of them came, and the median service time until then, in milliseconds. */
   slowInARow = 0;
+  slowSinceMs: number = Number.NEGATIVE_INFINITY;
+  usualBeforeMs = 0;
   /** When it is probed, if it is ejected. */
   outUntilMs: number | undefined;
   readonly #settings: ReplicaSettings;
@@ -123,19 +137,24 @@ export class ScheduledReplica implements HeapItem {
     return stateName(this.#health, nowMs);
   }
 
-  /**
-   * Records an answer.
-   *
-   * @param isSlow - whether it was far slower than its peers
-   * @param attemptMs - from sending to reply, in milliseconds
-   */
-  answered(isSlow: boolean, attemptMs: number): void {
+  /** Records an answer. */
+  answered({ isSlow, isUsual, sentMs, nowMs }: ReplicaAnswer): void {
+    const attemptMs = nowMs - sentMs;
     const { latencyMs = attemptMs } = this;
     this.latencyMs = latencyMs + newest * (attemptMs - latencyMs);
     this.counts.answered += 1;
     this.#failuresInARow = 0;
     this.confirmedFailures = Math.max(0, this.confirmedFailures - answerWeight);
-    this.slowInARow = isSlow ? this.slowInARow + 1 : 0;
+    if (isSlow) {
+      const isOld = nowMs - this.slowSinceMs > maxRowMs;
+      if (this.slowInARow === 0 || isOld) {
+        this.slowInARow = 0;
+        this.slowSinceMs = nowMs;
+        this.usualBeforeMs = this.slots.usualMs;
+      }
+      this.slowInARow += 1;
+      // What was in flight with the first slow one says nothing of the time after it.
+    } else if (isUsual && sentMs >= this.slowSinceMs) this.slowInARow = 0;
     this.#answeredSinceReturn += 1;
     if (this.#answeredSinceReturn >= resetAfter) this.#ejectionsInARow = 0;
   }

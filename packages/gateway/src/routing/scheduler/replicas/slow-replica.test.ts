@@ -65,3 +65,60 @@ test("one that answers is not ejected for being slow while only a probe speaks f
   callUsual(12);
   expect(stateOf("usual")).toBe("ready");
 });
+
+/** A scheduler before two servers that take many calls at a time, of which `one` may pause. */
+function busyRig() {
+  const core = createScheduler(schedulerSettings({ pacing: false }, { ownRegion: "here" }));
+  let nowMs = 0;
+  let nextId = 0;
+  const inFlight: Record<string, number[]> = { one: [], other: [] };
+  const handle = (event: SchedulerEvent, afterMs = 0): void => {
+    nowMs += afterMs;
+    for (const each of core.handle(event, nowMs)) {
+      if (each.type === "send") inFlight[each.replicaId]?.push(each.attemptId);
+    }
+  };
+  const replicaIds = ["one", "other"];
+  const pool = { model: "m", region: "here", replicaIds, parallelism: 8, isGateway: false };
+  handle({ type: "pools", pools: [pool] });
+  for (const replicaId of replicaIds) {
+    handle({ type: "probed", model: "m", replicaId, finding: "ready" });
+  }
+  const answerAll = (id: string): void => {
+    for (const attemptId of inFlight[id]?.splice(0) ?? []) handle({ type: "answered", attemptId });
+  };
+  return {
+    /** Fills both with calls, and lets them answer: `other` each millisecond, `one` after a time. */
+    serve: (tookMs: number) => {
+      for (let passed = 0; passed < tookMs; passed += 1) {
+        for (let count = 0; count < 16; count += 1) {
+          if ((inFlight["other"]?.length ?? 0) >= 8) break;
+          nextId += 1;
+          handle({ type: "arrival", request: arrival(nextId) });
+        }
+        nowMs += 1;
+        answerAll("other");
+      }
+      answerAll("one");
+    },
+    stateOfOne: () => core.status(nowMs).pools[0]?.replicas[0]?.state,
+  };
+}
+
+test("a pause that makes all calls in flight slow ejects no replica, slowness that lasts does", () => {
+  const { serve, stateOfOne } = busyRig();
+  for (let count = 0; count < 10; count += 1) serve(1);
+
+  for (let count = 0; count < 3; count += 1) {
+    serve(12);
+    expect(stateOfOne()).toBe("ready");
+    serve(1);
+    serve(1);
+  }
+  for (let passed = 0; passed < 36; passed += 12) {
+    serve(12);
+    expect(stateOfOne()).toBe("ready");
+  }
+  serve(12);
+  expect(stateOfOne()).toBe("ejected");
+});

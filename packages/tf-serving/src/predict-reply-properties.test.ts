@@ -180,7 +180,7 @@ test("a reply is read as without a memory, whatever byte of it differs from the 
         }
       },
     ),
-    { numRuns: 1_000 },
+    { numRuns: 300 },
   );
 });
 

@@ -125,8 +125,8 @@ export const callerMutants: readonly Mutant[] = [
       },
       {
         name: "cross-site: any name after one that is the gateway's own",
-        find: "authority === knownAuthority",
-        replace: 'knownAuthority !== ""',
+        find: "if (authority !== knownAuthority) assertOwnHost(authority);",
+        replace: 'if (knownAuthority === "") assertOwnHost(authority);',
       },
       {
         name: "cross-site: any origin",

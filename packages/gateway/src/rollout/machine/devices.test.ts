@@ -296,13 +296,13 @@ function versionOf(
   return weights && chosenVersion(weights, random.next());
 }
 
-test("over 3,000 seeds the floor holds, every call finds a device, an abort restores, and all settles", () => {
+test("over 1,000 seeds the floor holds, every call finds a device, an abort restores, and all settles", () => {
   const counts = { calls: 0, swaps: 0, restarts: 0 };
-  for (let seed = 0; seed < 3_000; seed += 1) play(seed, counts);
+  for (let seed = 0; seed < 1_000; seed += 1) play(seed, counts);
   // The worlds are not idle.
-  expect(counts.calls).toBeGreaterThan(500_000);
-  expect(counts.swaps).toBeGreaterThan(10_000);
-  expect(counts.restarts).toBeGreaterThan(1_000);
+  expect(counts.calls).toBeGreaterThan(150_000);
+  expect(counts.swaps).toBeGreaterThan(3_000);
+  expect(counts.restarts).toBeGreaterThan(300);
 });
 
 test("a device that was lost since leaves the floor to the others", () => {

@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import v8 from "node:v8";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { keepHeapSmall } from "./small-heap.ts";
+import { keepHeapSmall } from "../../packages/cli/src/service/small-heap.ts";
 
 /** Makes objects that live long, then 100 that do not, and prints how many of these outlive two cheap collections. */
 const countSurvivors = `
@@ -47,7 +47,7 @@ const measureGrowth = `
   process.stdout.write(String(maxBytes / liveBytes));
 `;
 
-const module = new URL("./small-heap.ts", import.meta.url).href;
+const module = new URL("../../packages/cli/src/service/small-heap.ts", import.meta.url).href;
 const keepingHeapSmall = `(await import(${JSON.stringify(module)})).keepHeapSmall();`;
 
 /** @returns the number that a program prints, with a heap that V8 would let grow to several times of what lives */

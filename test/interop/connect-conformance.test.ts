@@ -4,15 +4,19 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { works } from "../support/python.ts";
 
 // Connect's own conformance suite, from Go's registry, against a gateway's listener and RPCs.
 
 const version = "v1.0.7";
 const runner = join(process.env["GOBIN"] ?? join(homedir(), "go/bin"), "connectconformance");
 const folder = fileURLToPath(new URL("connect-conformance/", import.meta.url));
-const reason = existsSync(runner)
-  ? undefined
-  : `${runner} is not there: go install connectrpc.com/conformance/cmd/connectconformance@${version}`;
+const install = `go install connectrpc.com/conformance/cmd/connectconformance@${version}`;
+const reason = !works("go", ["version"])
+  ? "there is no Go"
+  : existsSync(runner)
+    ? undefined
+    : `${runner} is not there: ${install}`;
 
 let made: string;
 beforeAll(() => {

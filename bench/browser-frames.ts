@@ -31,7 +31,7 @@ try {
     const canvas = Object.assign(document.createElement("canvas"), { width: 1280, height: 720 });
     const drawing = canvas.getContext("2d");
     let angle = 0;
-    // Drawn anew thirty times a second, as a camera would.
+    // Drawn again thirty times a second, as a camera would.
     const timer = setInterval(() => {
       angle += 0.1;
       if (!drawing) return;

@@ -6,7 +6,7 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { printedPort } from "../test/support/printed-port.ts";
 
-/** A process on a core of its own; disposing of it ends it. */
+/** A process on its own core; disposing of it ends it. */
 export interface PinnedProcess extends AsyncDisposable {
   readonly pid: number;
   /** What it printed as its port. */

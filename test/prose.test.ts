@@ -120,6 +120,37 @@ test.each(pages)("%s names the subject and uses its verb", (name) => {
   expect(broken(name === "CHANGELOG.md" ? newest(page) : page)).toEqual([]);
 });
 
+/** Comments of sources, and the titles of tests. */
+const commentsOf = (source: string) =>
+  (source.match(/\/\*\*[\s\S]*?\*\/|\/\/ .*$/gm) ?? []).join("\n").replaceAll(/^ *\* /gm, "");
+const titlesOf = (source: string) =>
+  [...source.matchAll(/^ *(?:test|describe)(?:\.\w+\(.*\))?\(\s*(["'`])(.*?)\1,/gm)]
+    .map(([, , title]) => title)
+    .join("\n");
+
+const sources = globSync("packages/*/{src,simulation,page}/**/*.ts", { cwd: root });
+const tests = globSync("{packages,test}/**/*.test.ts", {
+  cwd: root,
+  exclude: (path) => /(^|\/)(node_modules|dist)(\/|$)/.test(path),
+});
+
+test("the comments of sources and the titles of tests do so, too", () => {
+  const read = (name: string) => readFileSync(`${root}${name}`, "utf8");
+  const published = sources.filter((name) => !name.endsWith(".test.ts"));
+  expect(published.length).toBeGreaterThan(500);
+  expect(tests.length).toBeGreaterThan(300);
+
+  expect(published.flatMap((name) => broken(commentsOf(read(name))))).toEqual([]);
+  expect(tests.flatMap((name) => broken(titlesOf(read(name))))).toEqual([]);
+});
+
+test.each([
+  ["a comment", commentsOf("/** Ends it at once. */\nconst a = 1; // It is told.")],
+  ["a title", titlesOf('test("a call ends at once", () => {});\ntest.each([1])("%d is told", f);')],
+])("%s is read", (_, text) => {
+  expect(broken(text)).toHaveLength(2);
+});
+
 describe("a planted violation is found", () => {
   test.each(phrases)("$planted", ({ planted, write }) => {
     expect(broken(`A page.\n\n* ${planted}.`)).toEqual([expect.stringContaining(write)]);

@@ -5,7 +5,7 @@ import { summarizeRounds } from "../statistics.ts";
 import type { JsonTensorSpeeds } from "../subjects/json-tensors.ts";
 import type { Group } from "./group.ts";
 
-/** How fast the tensor of a `:predict` body is read, in a process of its own, beside what a user would write. */
+/** How fast the tensor of a `:predict` body is read, in its own process, beside what a user would write. */
 export const jsonTensors: Group = {
   name: "json-tensors",
   rows: ["json-tensors"],

@@ -15,7 +15,7 @@ export interface WalkedFunction {
   readonly calls: number;
 }
 
-/** Counts the calls of our own functions in this process, by V8's precise coverage. */
+/** Counts the calls of our functions in this process, by V8's precise coverage. */
 export interface Coverage extends AsyncDisposable {
   /** Returns what ran since the last time, or since the start. */
   take(): Promise<readonly WalkedFile[]>;

@@ -1,4 +1,4 @@
-// Two replicas that answer every Predict, in a process of their own; a message makes the next one asked die.
+// Two replicas that answer every Predict, in their own process; a message makes the next one asked die.
 import { float32Tensor } from "@tensorgate/core";
 import { type FakeReplica, startFakeReplica } from "../../test/support/fake-replica.ts";
 import { classScores, ssdHead } from "../../test/support/family-answers.ts";

@@ -384,7 +384,7 @@ describe.skipIf(whyNoBrowser)("the page", () => {
     expect(faults).toEqual([]);
   });
 
-  test("replicas that are not in order are told in words, and what waits is shown", async () => {
+  test("replicas that are not ready are described in words, and what waits is shown", async () => {
     const gone = "127.0.0.1:9";
     await using running = await startBundledGateway({}, { console: consoleFiles() });
     const { gateway } = running;

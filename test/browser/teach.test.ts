@@ -59,7 +59,7 @@ describe.skipIf(whyNoBrowser)("the tab Teach", () => {
   });
   afterAll(() => browser?.close());
 
-  test("two classes are drawn, taught in the page, and told apart", async () => {
+  test("two classes are drawn, taught in the page, and distinguished", async () => {
     await using running = await startShapesGateway({}, { console: consoleFiles() });
     await using opened = await openPage(browser, running.url, {
       acceptDownloads: true,

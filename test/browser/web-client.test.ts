@@ -15,7 +15,7 @@ declare global {
   }
 }
 
-/** Scores of a picture that was encoded anew differ a little. */
+/** Scores of a picture that was encoded again differ a little. */
 const tolerance = 0.02;
 
 /** What turns a picture so that each Exif orientation turns it back. Mirrors come before turns. */
@@ -335,7 +335,7 @@ describe.skipIf(whyNoBrowser)("the browser client", () => {
     expect(label).toEqual(["moon", "moon"]);
   });
 
-  test("a page that is offline is told so, and a call that waits is answered when it is back", async () => {
+  test("a page that is offline learns it, and a call that waits is answered when it is back", async () => {
     const blob = await page.evaluateHandle(async () => (await fetch("/pictures/star.jpg")).blob());
     await context.setOffline(true);
     const failed = await page.evaluate(async (picture) => {
@@ -366,7 +366,7 @@ describe.skipIf(whyNoBrowser)("the browser client", () => {
     await page.waitForFunction(() => (window as unknown as { label?: string }).label === "star");
   });
 
-  test("an abort ends a call and a stream at once", async () => {
+  test("an abort ends a call and a stream immediately", async () => {
     const outcome = await page.evaluate(async () => {
       const controller = new AbortController();
       const blob = await (await fetch("/pictures/star.jpg")).blob();

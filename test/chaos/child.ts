@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 /** What a child can be asked: functions of one argument, by name. */
 export type Commands<Table> = { readonly [Name in keyof Table]: (argument: never) => unknown };
 
-/** A script in a process of its own that answers questions over IPC; disposing of it ends it. */
+/** A script in its own process that answers questions over IPC; disposing of it ends it. */
 export interface Child<Table extends Commands<Table>> extends AsyncDisposable {
   readonly pid: number;
   readonly hasEnded: boolean;

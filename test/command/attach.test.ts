@@ -50,7 +50,7 @@ test("a running server becomes a configuration that serves", async () => {
   expect(readFileSync(output, "utf8")).toContain("output: { scores: { holds: probabilities }");
 });
 
-test("a model that nobody described tells of itself and is scored by tensors", async () => {
+test("a model without a description reports its signature and is scored by tensors", async () => {
   const address = `127.0.0.1:${server.port}`;
   const pools = [{ model: "shapes", region: "westeurope", replicas: [address] }];
   await using gateway = await startGateway({}, { models: undefined as never, pools });
@@ -67,7 +67,7 @@ test("a model that nobody described tells of itself and is scored by tensors", a
   });
 });
 
-test("a preview's container is told from the later one by the name that it takes", async () => {
+test("a preview's container is distinguished from the later one by the name that it takes", async () => {
   await using replica = await startFakeReplica({
     isPredictOnly: true,
     answer: ({ inputNames }) =>
@@ -89,7 +89,7 @@ const failureOf = (target: string) =>
     (thrown: Error) => thrown.message,
   );
 
-test("a gateway is told as such, with its models", async () => {
+test("a gateway is reported as such, with its models", async () => {
   await using gateway = await startGateway({ westeurope: [`127.0.0.1:${server.port}`] });
 
   expect(await failureOf(new URL(gateway.url).host)).toContain(
@@ -189,7 +189,7 @@ describe("a server of the Open Inference Protocol", () => {
   });
 });
 
-test("without a usual name the error lists the models of our own server", async () => {
+test("without a usual name the error lists the models of the embedded server", async () => {
   const models = join(folder, "models");
   cpSync(join(bundledModelsDirectory, "shapes"), join(models, "signs"), { recursive: true });
   const signs = await startModelServer({ port: 0, models: { directory: models } });

@@ -192,7 +192,7 @@ test.each([["score", "examples", "-m", "shapes"], ["models"], ["types"], ["docto
   },
 );
 
-test("whoever stops reading is not told of it", async () => {
+test("a reader that closes its pipe ends the command without an error", async () => {
   const child = spawn(
     process.execPath,
     [...command, "score", "examples/pictures", "-m", "shapes", "--json"],
@@ -231,7 +231,7 @@ test("models are listed for people and for programs", async () => {
   ]);
 });
 
-test("the status is shown once in a pipe, and told to programs", async () => {
+test("the status is shown once in a pipe, and written as JSON for programs", async () => {
   const table = await tensorgate(["status"]);
   const object = await tensorgate(["status", "--once", "--json"]);
 
@@ -244,7 +244,7 @@ test("the status is shown once in a pipe, and told to programs", async () => {
   });
 });
 
-test("the status as lines of JSON comes again and again, until it is stopped", async () => {
+test("the status is repeated as lines of JSON until the command is stopped", async () => {
   const child = spawn(process.execPath, [...command, "status", "--json", "--interval", "250"], {
     cwd: root,
     env: process.env,

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { tensorgate } from "../support/command-process.ts";
 
-/** Runs `tensorgate config check` in a process of its own. @returns all that it wrote, line by line */
+/** Runs `tensorgate config check` in its own process. @returns all that it wrote, line by line */
 async function checked(config: string): Promise<readonly string[]> {
   const folder = mkdtempSync(join(tmpdir(), "tensorgate-check-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));

@@ -178,7 +178,7 @@ test("--no-auth says what it means", async () => {
 
   const { stderr } = await deploy("--no-auth");
 
-  expect(stderr).toContain("everybody who reaches the service may call it");
+  expect(stderr).toContain("every client that reaches the service may call it");
   expect(valuesOf("upgrade").gateway).toMatchObject({ allowAnonymous: true, keys: [] });
 });
 

@@ -215,7 +215,7 @@ describe("what changes nothing", () => {
     expect(await response.json()).toMatchObject({ error: expect.stringContaining(message) });
   });
 
-  test("metrics are for everybody, devices are asked for by the methods they have", async () => {
+  test("metrics are for all callers, devices are asked for by the methods they have", async () => {
     expect((await rig.ask("/metrics", { headers: { origin: "https://app.example" } })).status).toBe(
       200,
     );

@@ -90,7 +90,7 @@ test("calls stay in the nearest region while it can serve, unless the caller wis
   expect(await regionOf({ "x-tensorgate-residency": "westus2" })).toBe("403");
 }, 60_000);
 
-test("a gateway without a replica in reach says so at once, and when to come again", async () => {
+test("a gateway without a replica in reach says so immediately, and when to retry", async () => {
   await using near = await startModelServerProcess();
   await using running = await startGateway({ westeurope: [near.address] });
   const ended = new Promise((resolve) => near.process.once("exit", resolve));

@@ -9,7 +9,7 @@ import { afterAll, expect, test } from "vitest";
 import { startScript } from "../support/child-process.ts";
 import { hear } from "../support/command-process.ts";
 
-/** What a gateway that has just started does not need: files and folders of this repository, and Node's names of its own. */
+/** What a gateway that has just started does not need: files and folders of this repository, and the names of Node's modules. */
 const onDemandInGateway: readonly string[] = [
   "node_modules/yaml/",
   "node_modules/@connectrpc/connect-node/",

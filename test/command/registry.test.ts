@@ -151,7 +151,7 @@ test.each(["register", "list", "show", "alias", "tag", "delete", "push", "pull"]
   },
 );
 
-// In a process of its own: between two attempts nothing else keeps one alive.
+// In its own process: between two attempts nothing else keeps one alive.
 test("a container registry that is away is tried again, and then reported", async () => {
   const { child, said } = tensorgate(["registry", "pull", "oci://127.0.0.1:1/m:1"]);
 

@@ -43,7 +43,7 @@ const configOf = (pools: Addresses, model = "m") =>
     "",
   ].join("\n");
 
-/** `tensorgate serve` in a process of its own; disposing of it ends it. */
+/** `tensorgate serve` in its own process; disposing of it ends it. */
 async function startServe(config: string, flags: readonly string[] = []) {
   const folder = mkdtempSync(join(tmpdir(), "tensorgate-reload-"));
   const file = join(folder, "tensorgate.yaml");
@@ -142,7 +142,7 @@ test("all replicas are exchanged and a region is added while calls go on, and no
   expect(serve.said.text()).toMatch(/westeurope-3 \([^)]+\) of m: warming → ready/);
 }, 60_000);
 
-test("a bad configuration leaves the old one in force, and every fault of it is told", async () => {
+test("a bad configuration leaves the old one in force, and every fault of it is reported", async () => {
   await using replica = await startReplica();
   const good = configOf({ westeurope: [replica.address] });
   await using serve = await startServe(good);
@@ -175,7 +175,7 @@ test("without watching, SIGHUP makes a changed configuration count", async () =>
   expect(await classify(serve.url)).toBe("ok");
 }, 60_000);
 
-test("a pipe that nobody writes to in the place of the configuration stops nothing", async () => {
+test("a pipe without a writer instead of the configuration stops nothing", async () => {
   await using replica = await startReplica();
   await using serve = await startServe(configOf({ westeurope: [replica.address] }), ["--no-watch"]);
 

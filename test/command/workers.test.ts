@@ -31,7 +31,7 @@ pools:
   - { model: ${model}, region: westeurope, replicas: ["${address}"]${pool} }
 `;
 
-/** `tensorgate serve --workers 2` in processes of its own, with a folder for temporary files. */
+/** `tensorgate serve --workers 2` in its own processes, with a folder for temporary files. */
 function serveByTwo(config: string, flags: readonly string[] = ["--port", "0"]) {
   const folder = mkdtempSync(join(tmpdir(), "tensorgate-workers-test-"));
   const file = join(folder, "tensorgate.yaml");
@@ -64,7 +64,7 @@ async function started(config: string) {
   return { ...serve, url, adminUrl };
 }
 
-/** Classifies over a connection of its own: connections are distributed among the workers. */
+/** Classifies over its own connection: connections are distributed among the workers. */
 function classify(url: string, model: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const options = { method: "POST", agent: false };

@@ -90,7 +90,7 @@ interface RestReply {
   readonly body: string;
 }
 
-/** Sends exactly what a case says, over a connection of its own. */
+/** Sends exactly what a case says, over its own connection. */
 async function exchanged(port: number, request: RestCase["request"]): Promise<RestReply> {
   const { method, path, headers, http_version = "1.1", body, body_b64, wire_body_b64 } = request;
   const sent = wire_body_b64 ?? body_b64;

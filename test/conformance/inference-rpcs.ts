@@ -165,7 +165,7 @@ function encoded(schema: DescMessage, request: JsonObject): Buffer {
   return Buffer.from(toBinary(schema, fromJson(schema, substituted(request))));
 }
 
-/** Puts pictures in the place of their names. */
+/** Puts pictures in place of their names. */
 function substituted(value: JsonValue): JsonValue {
   if (typeof value === "string") {
     const [, kind, files = ""] = /^\$(bytes_tensor_of_pictures|picture):(.+)$/.exec(value) ?? [];

@@ -282,7 +282,7 @@ describe.each(Object.entries(transports))("%s", (_name, transport) => {
     expect(error.findDetails(ErrorInfoSchema)).toMatchObject([{ reason, domain: "tensorgate" }]);
   });
 
-  test("a deadline that has passed is told as such", async () => {
+  test("a deadline that has passed is reported as such", async () => {
     const client = createClient(ScoringService, transport(running.url));
     const request = { modelSpec: { name: "shapes" }, pictures: [picture(star)] };
 

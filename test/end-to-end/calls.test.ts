@@ -83,7 +83,7 @@ test.each([
   expect(timeouts).toEqual([expect.stringMatching(/^\d{1,8}S$/)]);
 });
 
-test("a deadline that has passed is told without asking a replica", async () => {
+test("a deadline that has passed is reported without asking a replica", async () => {
   await using replica = await startFakeReplica();
   await using running = await startGateway({ westeurope: [replica.address] });
 
@@ -150,7 +150,7 @@ test("an upload that is cut in the middle never reaches a replica", async () => 
   expect(headers[":path"]).toContain("/Predict");
 });
 
-test("what the replica blames on the request is passed on with its code and text", async () => {
+test("an error that the replica finds in the request is passed on with its code and text", async () => {
   await using replica = await startFakeReplica();
   await using running = await startGateway({ westeurope: [replica.address] });
 

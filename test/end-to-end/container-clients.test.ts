@@ -209,7 +209,7 @@ describe("before the embedded model server", () => {
     expect(await predict(running.url, ["images"])).toMatchObject({ outputs: ["scores"] });
   });
 
-  test("a model that nobody described has the names that the server reports", async () => {
+  test("a model without a description has the names that the server reports", async () => {
     await using running = await startShapesGateway({ models: [{ name: "shapes" }] });
 
     expect(await predict(running.url, ["images:0"])).toMatchObject({

@@ -17,7 +17,7 @@ const named = (region: string, ...replicas: readonly string[]) => ({
   replicas,
 });
 
-test("a pool by a name answers from where the name leads, and never from where nobody is", async () => {
+test("a pool by a name answers from where the name leads, and never from an address without a server", async () => {
   await using replica = await startFakeReplica({ answer: shapesOutputs });
   const changes = replicaChanges();
   const { onReplica } = changes;

@@ -197,7 +197,7 @@ test.each([
   expect(answer.json["detail"]).toContain(text);
 });
 
-test("a missing output is told with those that are there", async () => {
+test("a missing output is reported with those that are there", async () => {
   const { post } = await started({
     model: { name: "resnet50", family: "resnet-50" },
     replica: answering({ a: classScores(10, {}), b: classScores(10, {}) }),
@@ -257,7 +257,7 @@ test("the container's null reference becomes the name that it wants", async () =
   });
 });
 
-test("a device that is being flashed is warming, and says when to come again", async () => {
+test("a device that is being flashed is warming, and says when to retry", async () => {
   let isFlashing = false;
   const { post, gateway } = await started({
     model: { name: "resnet50", family: "resnet-50" },
@@ -357,7 +357,7 @@ test("thresholds and caps are the call's own", async () => {
   expect([status, json["field"]]).toEqual([400, "minScore"]);
 });
 
-test("a detector of somebody's own classes has labels of its own, the background left out", async () => {
+test("a detector of a user's own classes has their labels, the background left out", async () => {
   const { post } = await started({
     model: { name: "ssd", family: "ssd-vgg", labels: ["bolt", "nut"] },
     replica: {

@@ -73,7 +73,7 @@ describe("a region that is entered by its gateway", () => {
     expect(call.headers["x-request-id"]).toBe("abc");
   });
 
-  test("is told the deadline of a call, which ends it there and here", async () => {
+  test("gets the deadline of a call, which ends it there and here", async () => {
     await using replica = await startFakeReplica();
     await using east = await startEast(replica.address);
     await using west = await startWest({ eastus: east.url });
@@ -87,7 +87,7 @@ describe("a region that is entered by its gateway", () => {
     expect(west.changes.statesOf("eastus-1")).toEqual(["ready"]);
   });
 
-  test("passes on what a replica blames on the request", async () => {
+  test("passes on the errors that a replica finds in the request", async () => {
     await using replica = await startFakeReplica();
     await using east = await startEast(replica.address);
     await using west = await startWest({ eastus: east.url });
@@ -175,7 +175,7 @@ describe("a gateway between two others", () => {
 });
 
 describe("a region whose gateway has no room", () => {
-  test("is told to the caller as overloaded, with a time to come again", async () => {
+  test("is reported to the caller as overloaded, with a time to retry", async () => {
     await using replica = await startFull();
     await using east = await startEast(replica.address);
     await using west = await startWest({ eastus: east.url });
@@ -245,7 +245,7 @@ test("a gateway that is gone is left for another region, and entered again when 
   await expect.poll(regionNow).toBe("eastus");
 });
 
-test("how long the next call would wait is told to gateways only, also when a call fails", async () => {
+test("only gateways get the wait that the next call would have, also when a call fails", async () => {
   await using replica = await startFakeReplica();
   await using east = await startEast(replica.address);
   const waitTold = async (headers: Record<string, string>, grpcStatus = 0) => {

@@ -78,7 +78,7 @@ test("with a family tensors have the gateway's names, whatever the dialect", asy
   expect(heard[0]?.request.inputNames).toEqual(["Placeholder:0"]);
 });
 
-test("the preview's token has no scheme, and TensorFlow Serving is told model and outputs", async () => {
+test("the preview's token has no scheme, and TensorFlow Serving gets model and outputs", async () => {
   const only = () => new Map<string, Tensor>([["y", scores([1, 2])]]);
   const { replica, heard, at } = await serverThat(only, false);
   await using _replica = replica;

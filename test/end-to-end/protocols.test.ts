@@ -106,7 +106,7 @@ describe.each(Object.keys(transports))("%s", (name) => {
   });
 });
 
-test.each(shapeClasses)("the sample picture of %s is told as such", async (shape) => {
+test.each(shapeClasses)("the sample picture of %s is classified as such", async (shape) => {
   const response = await fetch(`${running.url}/v1/classify/shapes?topK=1`, {
     method: "POST",
     body: samplePicture(shape),

@@ -137,7 +137,7 @@ test("a call that waits for a replica that is taken out is answered by the one i
   expect(new Set(statuses)).toEqual(new Set([200]));
 });
 
-test("whoever is told of replicas and fails at that holds up no call", async () => {
+test("an `onReplica` that throws holds up no call", async () => {
   await using replica = await startFakeReplica({ answer: shapesOutputs });
   const faults: string[] = [];
   await using running = await startGateway(

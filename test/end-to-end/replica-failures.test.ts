@@ -56,7 +56,7 @@ describe("a replica that has no room", () => {
     expect(running.changes.statesOf("westeurope-1")).toEqual(["ready"]);
   });
 
-  test("is told as overloaded where no other has room either", async () => {
+  test("is reported as overloaded where no other has room either", async () => {
     const full = () => startFakeReplica({ answer: () => ({ code: 8, message: "no room" }) });
     await using first = await full();
     await using second = await full();
@@ -106,7 +106,7 @@ describe("a replica whose replies are not what the model gives", () => {
     expect(badCount).toBeGreaterThan(0);
   });
 
-  test("is told where no other replica answers", async () => {
+  test("is reported where no other replica answers", async () => {
     await using bad = await startFakeReplica({ answer: () => new Map() });
     await using running = await startBefore([bad]);
 
@@ -153,7 +153,7 @@ describe("a model whose requests must not be done twice", () => {
   });
 });
 
-test("a replica that refuses connections is left at once, and the call does not notice", async () => {
+test("a replica that refuses connections gets no more calls immediately, and the call does not notice", async () => {
   const gone = await startFakeReplica({ answer: shapesOutputs });
   await using other = await startFakeReplica({ answer: shapesOutputs });
   await using running = await startBefore([gone, other]);
@@ -261,7 +261,7 @@ describe("a model that says hedge", () => {
   });
 });
 
-test("a connection that is closed in good order is made anew to the same replica, which stays", async () => {
+test("a connection that is closed in good order is opened again to the same replica, which stays", async () => {
   await using replica = await startFakeReplica();
   await using running = await startBefore([replica]);
 

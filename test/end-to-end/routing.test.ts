@@ -121,7 +121,7 @@ describe("calls that wait for a slot", () => {
     expect(full.arrivedCount()).toBe(3);
   });
 
-  test("are told when their deadline passes, and reach no replica", async () => {
+  test("are answered when their deadline passes, and reach no replica", async () => {
     await using full = await startFull();
 
     const response = await post(full.url, { "x-tensorgate-timeout-ms": "100" });
@@ -173,7 +173,7 @@ describe("calls that wait for a slot", () => {
 });
 
 describe("a line that is full", () => {
-  test("is told at once, with a time to come again, and what waits is answered", async () => {
+  test("is rejected immediately, with a time to retry, and what waits is answered", async () => {
     await using full = await startFull({ maxWaiting: 1 });
     const { answer } = await full.wait("waits");
 
@@ -188,7 +188,7 @@ describe("a line that is full", () => {
     expect((await answer).status).toBe(200);
   });
 
-  test("is told by the headers alone, before the picture is sent", async () => {
+  test("is rejected by the headers alone, before the picture is sent", async () => {
     await using full = await startFull({ maxWaiting: 1 });
     await full.wait("waits");
 
@@ -204,7 +204,7 @@ describe("a line that is full", () => {
     request.destroy();
   });
 
-  test("has room for a critical call where batch work waits, which is told to come again", async () => {
+  test("has room for a critical call where batch work waits, which is rejected with a time to retry", async () => {
     await using full = await startFull({ maxWaiting: 1 });
     const batch = await full.wait("batch", { "x-tensorgate-priority": "batch" });
 
@@ -241,7 +241,7 @@ test.each(["urgent", "criticality", "critical, batch"])(
   },
 );
 
-test("a replica of which nobody said how much it does gets more than a device", async () => {
+test("a replica without a configured parallelism gets more than a device", async () => {
   await using replica = await startFakeReplica();
   await using running = await startGateway({ westeurope: [replica.address] });
 
@@ -255,7 +255,7 @@ test("a replica of which nobody said how much it does gets more than a device", 
   ]);
 });
 
-test("a paced device gets the next call only when it is believed to be done with the one before", async () => {
+test("a paced device gets the next call only when it should be done with the one before", async () => {
   await using replica = await startFakeReplica();
   const pools = [
     { model: "shapes", region: "westeurope", replicas: [replica.address], parallelism: 1 },

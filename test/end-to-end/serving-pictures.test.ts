@@ -236,7 +236,7 @@ test.each([
   expect(error.rawMessage).toContain(message);
 });
 
-test("text in the place of a picture's pixels is no picture, and a number beside it no text", async () => {
+test("text instead of a picture's pixels is no picture, and a number beside it no text", async () => {
   const mixed = await predict("cropped", { instances: [b64(plainPng([1, 2, 3], 4)), 1] });
 
   expect(mixed).toEqual({

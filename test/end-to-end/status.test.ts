@@ -50,7 +50,7 @@ describe.each(transports)("status over $name", ({ open }) => {
     expect(JSON.stringify(status, (_, value) => String(value))).not.toContain("127.0.0.1");
   });
 
-  test("is told again and again, until the gateway closes", async () => {
+  test("is sent again and again, until the gateway closes", async () => {
     await using running = await startShapesGateway();
     const client = createClient(StatusService, open(running.url));
     const seen: number[] = [];
@@ -106,7 +106,7 @@ test("a gateway that counts devices outside of Kubernetes says why it cannot", a
   expect(running.gateway.status().capacity).toEqual(told);
 });
 
-test("a caller's key shows its models only, and without a key nothing is told", async () => {
+test("a caller's key shows its models only, and without a key nothing is shown", async () => {
   const key = `tg_few_${"s".repeat(43)}`;
   const sha256 = createHash("sha256").update(key).digest("hex");
   await using running = await startShapesGateway({ keys: [{ id: "few", sha256, models: ["x"] }] });
@@ -190,7 +190,7 @@ describe("simulated outages", () => {
     expect(await status()).toContain('"isPlugged":true,"hasOutage":false');
   });
 
-  test("are not there where nobody handed them in", async () => {
+  test("are not there where the program passes none", async () => {
     await using running = await startShapesGateway();
     const path = `${running.url}/demo/regions/westeurope/begin-outage`;
     expect((await fetch(path, { method: "POST" })).status).toBe(404);

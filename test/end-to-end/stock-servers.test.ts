@@ -98,7 +98,7 @@ describe("a model that no replica has", () => {
     },
   };
 
-  test("is told as such, not as out of reach", async () => {
+  test("is reported as such, not as out of reach", async () => {
     await using replica = await startVersioned([1n], absent);
     await using running = await openGateway({ models: [classModel()], pools: [poolOf([replica])] });
     await expect.poll(async () => (await classify(running.url)).hint).toMatch(/^last probe: /);

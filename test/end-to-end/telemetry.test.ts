@@ -49,7 +49,7 @@ function recorder() {
   };
 }
 
-test("a call is a span under its caller's, an attempt a span under it, and the replica is told", async () => {
+test("a call is a span under its caller's, an attempt a span under it, and the replica gets its context", async () => {
   const { parts, spans, records } = recorder();
   await using replica = await startFakeReplica();
   await using running = await startGateway({ westeurope: [replica.address] }, {}, parts);

@@ -92,7 +92,7 @@ describe.skipIf(!hasOpenssl)("with keys and TLS (skipped where openssl is missin
   });
   afterAll(() => running[Symbol.asyncDispose]());
 
-  test("REST answers whoever presents a key, and nobody else", async () => {
+  test("REST answers callers that present a key, and no others", async () => {
     expect(running.url).toMatch(/^https:/);
 
     const good = await post(running.url, { ca, headers: { authorization: `Bearer ${key}` } });
@@ -104,7 +104,7 @@ describe.skipIf(!hasOpenssl)("with keys and TLS (skipped where openssl is missin
   });
 
   test.each(transports)(
-    "$name answers whoever presents a key, and nobody else",
+    "$name answers callers that present a key, and no others",
     async ({ make }) => {
       const client = createClient(ScoringService, make(running.url, { ca }));
 
@@ -196,7 +196,7 @@ describe.skipIf(!hasOpenssl)("with keys and TLS (skipped where openssl is missin
 });
 
 describe.skipIf(!hasOpenssl)("certificates (skipped where openssl is missing)", () => {
-  test("with a client CA nobody gets in without a certificate", async () => {
+  test("with a client CA no client gets in without a certificate", async () => {
     const ca = readFileSync(files.caFile, "utf8");
     const { serverCertFile: cert, serverKeyFile, caFile: clientCa } = files;
     await using running = await startShapesGateway({
@@ -260,7 +260,7 @@ describe.skipIf(!hasOpenssl)("certificates (skipped where openssl is missing)", 
     }
   });
 
-  test("a file that is missing is told with its name", () => {
+  test("a file that is missing is reported with its name", () => {
     const options = {
       listen: { port: 0, tls: { cert: "/nowhere/cert.pem", key: "/nowhere/key.pem" } },
       models: [{ name: "m" }],

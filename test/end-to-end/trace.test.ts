@@ -107,7 +107,7 @@ describe.each(transports)("a trace by $name", ({ open }) => {
     expect(stepsIn(text)).toMatchObject(expectedSteps);
   });
 
-  test("is told of a call that fails, too", async () => {
+  test("is written for a call that fails, too", async () => {
     await using replica = await startFakeReplica({
       answer: () => ({ code: 14, message: "broken" }),
     });
@@ -125,7 +125,7 @@ describe.each(transports)("a trace by $name", ({ open }) => {
   });
 });
 
-test("without the header nothing is told, whatever happens", async () => {
+test("without the header nothing is written, whatever happens", async () => {
   await using running = await startWithFailure();
 
   for (const headers of [{}, { "x-tensorgate-trace": "0" }]) {
@@ -172,7 +172,7 @@ test.each([
   expect(stepsOf(await post(running.url, { ...traced, ...headers }))).toMatchObject(steps);
 });
 
-test("a trace is told of a call whose deadline passes while a replica works", async () => {
+test("a trace is written for a call whose deadline passes while a replica works", async () => {
   await using replica = await startFakeReplica();
   await using running = await startGateway({ westeurope: [replica.address] });
 
@@ -182,7 +182,7 @@ test("a trace is told of a call whose deadline passes while a replica works", as
   expect(stepsOf(response).map(({ what }) => what)).toEqual(["regions", "waits", "sent"]);
 });
 
-test("addresses are told to keys that may see them only", async () => {
+test("only keys that may see addresses get them", async () => {
   const keyOf = (id: string) => `tg_${id}_${"s".repeat(43)}`;
   const entry = (id: string, seesAddresses: boolean) => ({
     id,

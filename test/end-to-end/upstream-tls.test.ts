@@ -74,7 +74,7 @@ describe.skipIf(!hasOpenssl)("TLS to replicas (skipped where openssl is missing)
     expect(replica.predictCount()).toBe(0);
   });
 
-  test("mutual TLS: the replica sees our certificate, and nobody without one", async () => {
+  test("mutual TLS: the replica sees our certificate, and rejects clients without one", async () => {
     await using replica = await secure(true);
     const { caFile: ca, clientCertFile: cert, clientKeyFile: key } = files;
     await using known = await gatewayTo(replica, { tls: { ca, cert, key } });
@@ -133,7 +133,7 @@ describe("keys to replicas", () => {
     expect((await answer).status).toBe(502);
   });
 
-  test("a key may have a header of its own", async () => {
+  test("a key may have its own header", async () => {
     using own = testFolder();
     const file = join(own.folder, "key.txt");
     writeFileSync(file, "secret");

@@ -45,7 +45,7 @@ test("a version that no replica has is unknown, and the hint lists those there a
   expect(old.answeredCount() + both.answeredCount()).toBe(0);
 });
 
-test("a version is found at once where it has just come, however long ago the last probe was", async () => {
+test("a version is found immediately where it has just come, however long ago the last probe was", async () => {
   await using a = await startVersioned([1n]);
   await using b = await startVersioned([1n]);
   await using running = await startBefore([a, b], undefined, { probeIntervalMs: 600_000 });

@@ -1,4 +1,4 @@
-// Test runners, `vm` and frames have classes of their own, and bytes of those were refused:
+// Test runners, `vm` and frames have their own classes, and bytes of those were refused:
 // jestjs/jest#9993, nodejs/node#20978, Stuk/jszip#598.
 import { readFileSync } from "node:fs";
 import { runInNewContext } from "node:vm";

@@ -67,7 +67,7 @@ const withoutReading = (answer: Answer): Answer => {
   return (stream) => answer(stream.pause());
 };
 
-describe("a proxy that answers in the place of a replica", () => {
+describe("a proxy that answers instead of a replica", () => {
   // https://github.com/nginx/kubernetes-ingress/issues/3636, https://github.com/kubernetes/ingress-nginx/issues/6005 and
   // https://github.com/tower-rs/tower-grpc/issues/74: the status of the proxy becomes a failure of the servers behind
   // it, so the picture is sent to each of them, and they are taken out for it.

@@ -5,7 +5,7 @@ import { startFakeReplica } from "../support/fake-replica.ts";
 import { startGateway } from "../support/running-gateway.ts";
 import type { FuzzInput } from "./targets.ts";
 
-/** A gateway that is told apart from its callers' faults by what it says of its own. */
+/** A gateway that is told apart from its callers' faults by what its output says. */
 export interface FuzzGateway extends AsyncDisposable {
   readonly port: number;
   readonly url: string;
@@ -50,7 +50,7 @@ export async function startFuzzGateway(): Promise<FuzzGateway> {
     assertWell: async () => {
       const response = await fetch(`${url}/v1/classify/shapes`, {
         method: "POST",
-        // On a connection of its own: the listener must still accept.
+        // On its own connection: the listener must still accept.
         headers: { connection: "close", "x-tensorgate-timeout-ms": "20000" },
         body: Buffer.from("/9j/4AAQSkZJRgABAQAAAQABAAD/wAALCAAQABABAREA", "base64"),
       });

@@ -70,7 +70,7 @@ async function thinPng(): Promise<Uint8Array<ArrayBuffer>> {
   return bytes;
 }
 
-test("callers who loop pictures of 25 megapixels starve nobody", async () => {
+test("callers who loop pictures of 25 megapixels starve no other caller", async () => {
   const star = samplePicture("star");
   const large = await flatPng(1_525, 16_384);
   const over = new AbortController();

@@ -132,7 +132,7 @@ test("a drain ends early when every connection has", async () => {
   await closed;
 });
 
-test("without a delay the port and idle connections close at once", async () => {
+test("without a delay the port and idle connections close immediately", async () => {
   const { running } = await gatewayWith({});
   const { port } = running.gateway;
   const idle = await keptConnection(port);
@@ -145,7 +145,7 @@ test("without a delay the port and idle connections close at once", async () => 
   expect(await canConnect(port)).toBe(false);
 });
 
-test("a second close without grace ends a drain at once", async () => {
+test("a second close without grace ends a drain immediately", async () => {
   const { running, clock } = await gatewayWith({ drainDelayMs });
   const idle = await keptConnection(running.gateway.port);
   idle.send(get("/livez"));
@@ -158,7 +158,7 @@ test("a second close without grace ends a drain at once", async () => {
   await Promise.all([first, second, idle.closed]);
 });
 
-test("an HTTP/2 session that is never idle is told to go, and what it has begun is answered", async () => {
+test("an HTTP/2 session that is never idle gets GOAWAY, and what it has begun is answered", async () => {
   const { running, replica, clock } = await gatewayWith({ drainDelayMs });
   const session = http2.connect(running.url);
   session.on("error", () => {});

@@ -219,7 +219,7 @@ test.each(protocols)(
   },
 );
 
-test("slow body: REST over HTTP/1.1 is told so, and the connection is cut when it goes on", async () => {
+test("slow body: REST over HTTP/1.1 gets the error, and the connection is cut when it goes on", async () => {
   const socket = net.connect(running.gateway.port, "127.0.0.1");
   socket.on("error", () => {});
   let received = "";
@@ -260,7 +260,7 @@ test("a caller who was refused and goes on sending is cut after a while, and los
   await closed;
 });
 
-test("a caller who was refused over HTTP/2 is told to stop sending", async () => {
+test("a caller who was rejected over HTTP/2 gets the signal to stop sending", async () => {
   const session = http2.connect(running.url);
   const headers = { ":method": "POST", ":path": "/v1/classify/shapes", "content-type": "text/css" };
   const stream = session.request(headers);

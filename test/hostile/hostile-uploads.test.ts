@@ -42,7 +42,7 @@ test("bodies that are declared and never sent take no memory but for what has co
   session.destroy();
 });
 
-test("bodies that are declared and cut before they begin keep nobody out", async () => {
+test("bodies that are declared and cut before they begin keep no caller out", async () => {
   for (let round = 0; round < 5; round += 1) {
     const session = http2.connect(running.url);
     session.on("error", () => {});
@@ -88,7 +88,7 @@ test("a body in frames of a byte is refused", async () => {
     received += chunk.toString("utf8");
   });
 
-  // One that waits for the one before is a frame of its own.
+  // One that waits for the one before is its own frame.
   for (let count = 0; count < 1_500 && !stream.destroyed; count += 1) {
     await Promise.race([closed, new Promise((resolve) => stream.write("x", resolve))]);
   }

@@ -74,7 +74,7 @@ test.skipIf(process.platform !== "linux")(
   },
 );
 
-test("an HTTP/2 session is told how many streams it may have, and more are refused", async () => {
+test("an HTTP/2 session learns how many streams it may have, and more are refused", async () => {
   const { running } = await gatewayWith({ maxStreamsPerConnection: 3 });
   const session = http2.connect(running.url);
   session.on("error", () => {});

@@ -133,7 +133,7 @@ test.each([
   socket.destroy();
 
   expect(received).not.toContain("100 Continue");
-  // Connect has codes of its own for what HTTP has a status for.
+  // Connect has its own codes for what HTTP has a status for.
   expect(received).toMatch(/^HTTP\/1\.1 (4\d\d|501) /);
   if (path !== classifyRpc) expect(received).toContain(`HTTP/1.1 ${status} `);
   expect(received).toMatch(/connection: close/i);

@@ -39,7 +39,7 @@ function heldConfig(address: string) {
   };
 }
 
-/** The command in a process of its own, which does not outlive the test. */
+/** The command in its own process, which does not outlive the test. */
 function started(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   const command = tensorgate(args, { ...pretty, ...env });
   onTestFinished(() => void command.child.kill("SIGKILL"));

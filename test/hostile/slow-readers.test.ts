@@ -192,7 +192,7 @@ test("a stream of status messages that is not read is cut, one that is read last
   for (const { session } of [unread, read]) session.destroy();
 });
 
-test("where answers hold more than half of the budget, nobody is believed to read what does not show", async () => {
+test("where answers hold more than half of the budget, no client counts as reading what does not show", async () => {
   const sockets = Array.from({ length: 12 }, () => {
     const socket = net.connect(running.gateway.port, "127.0.0.1");
     socket.pause().on("error", () => {});
@@ -243,7 +243,7 @@ test("HTTP/2: a caller that reads slowly gets all of a long answer, though its w
   session.destroy();
 }, 60_000);
 
-test("answers that nobody reads fill the budget and no more: others are overload, probes are answered", async () => {
+test("answers that no client reads fill the budget and no more: others are overload, probes are answered", async () => {
   const session = http2.connect(running.url, { settings: { initialWindowSize: 0 } });
   session.on("error", () => {});
   const statuses: number[] = [];

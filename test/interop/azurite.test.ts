@@ -10,7 +10,7 @@ import { openRegistry, pullVersion, pushVersion, type Registry } from "@tensorga
 import { filesFrom } from "@tensorgate/registry/testing";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
-// Azure Blob Storage as Azurite has it, which npm installs into a cache of its own.
+// Azure Blob Storage as Azurite has it, which npm installs into its own cache.
 
 const cache = join(
   process.env["PEERS_HOME"] ?? join(homedir(), ".cache", "tensorgate-peers"),

@@ -34,7 +34,7 @@ describe.runIf(hasPython)("Python", () => {
     python = pythonWith(["requests", "grpcio", "grpcio-tools"]);
   });
 
-  test("requests gets labels, and is told what is wrong", async (context) => {
+  test("requests gets labels, and errors that say what is wrong", async (context) => {
     if (!python) return context.skip("the packages of Python are out of reach");
     const script = "examples/python/score_requests.py";
 
@@ -45,7 +45,7 @@ describe.runIf(hasPython)("Python", () => {
     expect(failed).toMatchObject({ code: 1, stderr: expect.stringContaining("unsupported-media") });
   });
 
-  test("grpcio gets boxes, and is told what is wrong", async (context) => {
+  test("grpcio gets boxes, and errors that say what is wrong", async (context) => {
     if (!python) return context.skip("the packages of Python are out of reach");
     const script = "examples/python/score_grpc.py";
 
@@ -81,7 +81,7 @@ describe.runIf(works("go", ["version"]))("Go", () => {
   const cache = mkdtempSync(join(tmpdir(), "tensorgate-go-"));
   afterAll(() => rmSync(cache, { recursive: true }));
 
-  test("gets labels, and is told what is wrong", async () => {
+  test("gets labels, and errors that say what is wrong", async () => {
     const binary = join(cache, "score");
     await ran("go", ["build", "-o", binary, "examples/go/main.go"], { GO111MODULE: "off" });
 

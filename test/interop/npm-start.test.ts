@@ -31,7 +31,7 @@ describe.runIf(hasPeers)("before npm start", () => {
   /** Runs the script, and fails with each call that did not pass. */
   async function expectAllPassed(options: readonly string[], args: readonly string[]) {
     const demo = ["--port", "0", "--admin-port", "0", ...options];
-    // In a group of its own, so that it ends with what it has started.
+    // In its own group, so that it ends with what it has started.
     const child = spawn("npm", ["start", "--silent", "--", ...demo], {
       cwd: root,
       detached: true,

@@ -32,7 +32,7 @@ function faultOf(line: PillowLine, { kind, seen, maxDifference }: PictureCase): 
   }
   const data = readFileSync(join(folder, `${name}.rgb`));
   const far = difference({ widthPx, heightPx, data }, seen);
-  // It mixes inks and reduces 16 bits by a rounding of its own.
+  // It mixes inks and reduces 16 bits by its own rounding.
   return far > maxDifference + 1 ? `${what}: pixels differ by ${far.toFixed(1)}` : undefined;
 }
 

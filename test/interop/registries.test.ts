@@ -77,7 +77,7 @@ describe.skipIf(!dockerRegistry)(
       await pushVersion(registry, at, { options: { oci: { chunkBytes: 700_000 }, onProgress } });
       const { version } = await pullVersion(other, at.target, { options: { name: "resumed" } });
 
-      // Begun anew it would be at 700,002 first.
+      // Begun again it would be at 700,002 first.
       expect(done.filter((bytes) => bytes > 2).slice(0, 2)).toEqual([300_002, 1_000_002]);
       expect(version.forms).toEqual((await registry.version("m")).forms);
     });

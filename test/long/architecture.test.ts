@@ -195,7 +195,7 @@ beforeAll(async () => {
       writeFileSync(file, `import "${target}";\n`);
       continue;
     }
-    // In a folder of its own, so that nothing else sees it and it is gone with its folder.
+    // In its own folder, so that nothing else sees it and it is gone with its folder.
     const place = mkdtempSync(join(root, "packages", folder, "planted-"));
     folders.push(place);
     writeFileSync(join(place, `violation-${index}.ts`), `import "${target}";\n`);

@@ -12,7 +12,7 @@ import { samplePicture } from "../support/pictures.ts";
 const key = (id: string) => `tg_${id}_${"s".repeat(43)}`;
 const star = samplePicture("star");
 
-/** The attacker has an address of its own where the system has more than one for loopback. */
+/** The attacker has its own address where the system has more than one for loopback. */
 const attackersAddress = process.platform === "linux" ? "127.0.0.2" : "127.0.0.1";
 
 /** Most memory the gateway may take, whatever comes: twice what it may hold of requests, and itself. */

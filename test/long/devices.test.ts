@@ -80,7 +80,7 @@ test("a device is swapped to another model and back, and no call is lost", async
   expect(answered).toBeGreaterThan(0);
 });
 
-test("a call whose model no device holds is told which could, and when", async () => {
+test("the error of a call whose model no device holds says which could, and when", async () => {
   await using rig = await devicesRig(2);
   const { devices } = rig.gateway;
 
@@ -105,7 +105,7 @@ test("a call whose model no device holds is told which could, and when", async (
   expect((await rig.detect()).status).toBe(200);
 });
 
-test("a model that leaves its only device is told in the same way", async () => {
+test("a model that leaves its only device is reported in the same way", async () => {
   await using rig = await devicesRig(1);
   const { devices } = rig.gateway;
   await expect(devices.swap({ model: "shapes-detector" })).rejects.toThrow(

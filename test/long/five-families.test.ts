@@ -94,7 +94,7 @@ describe.each(familyNames)("%s", (family) => {
     },
   );
 
-  test("says that its weights mean nothing, whoever configured it", async () => {
+  test("says that its weights mean nothing, however it is configured", async () => {
     for (const { url } of gateways) {
       const catalog = await fetch(`${url}/v1/catalog/${family}`);
 

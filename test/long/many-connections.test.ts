@@ -67,7 +67,7 @@ test.skipIf(descriptorLimit < 11_000 || !canListenAnywhere)(
   },
 );
 
-test("the 257th connection of one address is closed at once, another address is not", async () => {
+test("the 257th connection of one address is closed immediately, another address is not", async () => {
   await using silent = silentGateway();
   await silent.gateway.listen();
   const connect = async (localAddress: string) => {

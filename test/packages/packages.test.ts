@@ -123,7 +123,7 @@ test("publint finds nothing", async () => {
   }
 });
 
-test("the types are right for whoever imports them", async () => {
+test("the types are right where they are imported", async () => {
   // Entries of @tensorgate/proto are a pattern, which the tool looks into no further.
   for (const tarball of tarballs) {
     await run(bin("attw"), ["--profile", "esm-only", "--quiet", tarball]);

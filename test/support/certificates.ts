@@ -11,7 +11,7 @@ export interface TestCertificates extends Disposable {
   readonly serverKeyFile: string;
   readonly clientCertFile: string;
   readonly clientKeyFile: string;
-  /** Signs another certificate in the place of the server's. */
+  /** Signs another certificate in place of the server's. */
   renewServer(commonName: string): void;
 }
 

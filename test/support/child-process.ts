@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { printedPort } from "./printed-port.ts";
 
-/** A script of this folder in a process of its own; disposing of it ends it. */
+/** A script of this folder in its own process; disposing of it ends it. */
 export interface ScriptProcess extends AsyncDisposable {
   /** What it printed as its port. */
   readonly port: number;

@@ -5,7 +5,7 @@ import { stripVTControlCharacters } from "node:util";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const main = "packages/cli/src/main.ts";
 
-/** The command in a process of its own, and what it says. */
+/** The command in its own process, and what it says. */
 export interface CommandProcess {
   readonly child: ChildProcess;
   readonly said: Said;

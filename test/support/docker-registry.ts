@@ -25,7 +25,7 @@ export interface DockerRegistry extends AsyncDisposable {
   readonly host: string;
 }
 
-/** Starts Debian's docker-registry on a free port, with a folder of its own. */
+/** Starts Debian's docker-registry on a free port, with its own folder. */
 export async function startDockerRegistry(program: string): Promise<DockerRegistry> {
   const folder = mkdtempSync(join(tmpdir(), "tensorgate-docker-registry-"));
   const host = `127.0.0.1:${await freePort()}`;

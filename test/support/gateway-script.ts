@@ -1,4 +1,4 @@
-// A gateway in front of one replica, in a process of its own. Prints its port.
+// A gateway in front of one replica, in its own process. Prints its port.
 import { createGateway, type GatewayOptions } from "@tensorgate/gateway";
 
 const options: GatewayOptions = {

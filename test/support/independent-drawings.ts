@@ -1,5 +1,5 @@
-// Pictures of the shapes drawn another way than those of training: SVG paths of their own, drawn by librsvg,
-// as JPEGs. Runs as a process of its own, since decoding pictures blocks the SVG loader of the whole process:
+// Pictures of the shapes drawn another way than those of training: paths of SVG, drawn by librsvg,
+// as JPEGs. Runs as its own process, since decoding pictures blocks the SVG loader of the whole process:
 // writes for each picture a byte with its class, four with its length, and the JPEG.
 
 import { type Random, seededRandom } from "@tensorgate/core";

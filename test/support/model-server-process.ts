@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 
-/** A model server in a process of its own, which a test can kill. */
+/** A model server in its own process, which a test can kill. */
 export interface ModelServerProcess extends AsyncDisposable {
   readonly address: string;
   readonly process: ChildProcess;

@@ -1,4 +1,4 @@
-// A replica that answers every Predict with two scores, in a process of its own. Prints its port.
+// A replica that answers every Predict with two scores, in its own process. Prints its port.
 import { float32Tensor } from "@tensorgate/core";
 import { startFakeReplica } from "./fake-replica.ts";
 

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 
-/** Examples of commands, by path. Commands with texts of their own after the options have theirs there. */
+/** Examples of commands, by path. Commands with their own texts after the options have theirs there. */
 const examples: Readonly<Record<string, readonly string[]>> = {
   tensorgate: [
     "tensorgate demo",

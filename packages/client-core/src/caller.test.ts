@@ -161,7 +161,7 @@ test("a fault of the gateway's own says what was called", async () => {
   expect(ScoringError.is(error)).toBe(true);
 });
 
-test("an attempt without a response in time has an error class of its own", async () => {
+test("an attempt without a response in time has its own error class", async () => {
   const { clock, random } = manualClockAndRandom();
   const { outcome: error } = await called(
     { timeoutMs: 1_000, maxRetries: 0 },

@@ -3,7 +3,7 @@ import { RegistryService } from "@tensorgate/proto/tensorgate/registry/v1/regist
 import { openGrpcTransport } from "./transport.ts";
 import { errorFromTransport } from "./transport-error.ts";
 
-// The messages and the service, for programs that bring a transport of their own.
+// The messages and the service, for programs that bring their own transport.
 export * from "@tensorgate/proto/tensorgate/registry/v1/registry";
 
 /** The registry of a gateway or a model server. Every method throws a `ScoringError`. */

@@ -3,7 +3,7 @@
  *
  * Spelled as the Open Inference Protocol spells them where it has a name; the others are
  * TensorFlow's names without `DT_`. Four-bit types occupy a byte per element, as in TensorFlow.
- * `BYTES` is not here: its elements have lengths of their own.
+ * `BYTES` is not here: its elements have their own lengths.
  */
 export const bytesPerElement = {
   BOOL: 1,

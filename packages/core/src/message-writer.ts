@@ -7,7 +7,7 @@ const minReferencedBytes = 1_024;
 const gathered = { firstBytes: 64, maxBytes: 16_384 } as const;
 
 /**
- * Writes a message as segments. Small pieces are gathered; a large payload becomes a segment of its own,
+ * Writes a message as segments. Small pieces are gathered; a large payload becomes its own segment,
  * the very bytes that were handed in, so that a picture is framed without being copied.
  */
 export class MessageWriter {
@@ -69,7 +69,7 @@ export class MessageWriter {
   }
 
   stringField(fieldNumber: number, value: string): this {
-    // Names of models and tensors, which every request has: ASCII needs no encoder, and no bytes of its own.
+    // Names of models and tensors, which every request has: ASCII needs no encoder, and no separate bytes.
     if (value.length >= minReferencedBytes || !isAscii(value)) {
       return this.bytesField(fieldNumber, utf8Encoder.encode(value));
     }

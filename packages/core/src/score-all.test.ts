@@ -30,7 +30,7 @@ function givenInputs() {
   };
 }
 
-test("what is known is told at once, while the next input is long in coming", async () => {
+test("a result is handed out immediately, while the next input is long in coming", async () => {
   const { inputs, give } = givenInputs();
   const outcomes = scoreAll(inputs, { concurrency: 8 }, async (input) => input * 2);
   const first = outcomes.next();
@@ -102,7 +102,7 @@ test.each([0, 1.5, Number.NaN])("a concurrency of %s is refused", async (concurr
   await expect(scoreAll([1], { concurrency }, async () => 1).next()).rejects.toThrow(RangeError);
 });
 
-test("what was told is let go of while another input is still worked on", async () => {
+test("what was handed out is freed while another input is still worked on", async () => {
   setFlagsFromString("--expose-gc");
   const collect: () => void = runInNewContext("gc");
   const told: WeakRef<object>[] = [];

@@ -16,7 +16,7 @@ test("what was not thrown by us is internal, and keeps its cause to itself", () 
   expect(error.cause).toBe(bug);
 });
 
-test("our own errors pass unchanged, and are told from others", () => {
+test("our own errors pass unchanged, and are distinguished from others", () => {
   const error = new InvalidRequestError("no", { field: "topK" });
 
   expect(ScoringError.from(error)).toBe(error);

@@ -13,7 +13,7 @@ export interface TensorNames {
   readonly pattern?: RegExp;
 }
 
-/** The tensors of a model that have a name of their own in some dialect; others keep theirs. */
+/** The tensors of a model that have their own name in some dialect; others keep theirs. */
 export interface ModelTensorNames {
   readonly inputs: readonly TensorNames[];
   readonly outputs: readonly TensorNames[];

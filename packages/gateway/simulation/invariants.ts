@@ -30,7 +30,7 @@ interface Ledger {
   readonly paid: Map<number, number>;
   /** By the id of the attempt. */
   readonly sendOf: Map<number, Send>;
-  /** By replica: requests that it failed and another one answered, less a part of its own answers. */
+  /** By replica: requests that it failed and another one answered, less a part of the answers of that replica. */
   readonly ownFaults: Map<string, number>;
   /** Replicas that failed a request. */
   readonly failedBy: Map<number, readonly string[]>;
@@ -161,7 +161,7 @@ export function createInvariants({ isCalm = false }: InvariantsOptions = {}): In
   };
 }
 
-/** What is left of a fault of a replica's own after an answer of its own is less by this. */
+/** What is left of a fault of a replica's own after its own answer is less by this. */
 const answerWeight = 0.25;
 
 const keyOf = ({ model, replicaId }: Send): string => `${model} ${replicaId}`;
@@ -212,7 +212,7 @@ function inOrder(ledger: Ledger, order: readonly Send[]): void {
     if (!request) continue;
     const { priority, isForwarded }: { priority: Priority; isForwarded: boolean } = request;
     const rank = `${region} ${priority} ${isForwarded}`;
-    if (id < (newest.get(rank) ?? 0)) throw new Error("a request overtakes one of its own class");
+    if (id < (newest.get(rank) ?? 0)) throw new Error("a request overtakes another of its class");
     newest.set(rank, id);
   }
 }

@@ -226,7 +226,7 @@ test("as long as one replica lives, no idempotent call fails because others die"
         }),
       );
       const world = worldOf({ ...run, maxWaiting: 1_000 });
-      // The last replica of each region is left alone.
+      // The last replica of each region is not touched.
       const incidents = incidentsOf(run, ["dead", "slow", "stall"]).filter(
         (each) =>
           "stalledMs" in each ||
@@ -258,7 +258,7 @@ test("as long as one replica of a region serves a version, no call fails because
       const world = worldOf({ ...run, maxWaiting: 1_000 });
       const lastOf = (region: string) =>
         (world.regions.find(({ name }) => name === region)?.replicaCount ?? 0) - 1;
-      // The last replica of each region has every version, and is left alone.
+      // The last replica of each region has every version, and is not touched.
       const all = world.regions.map(({ name }) => ({
         atMs: 0,
         region: name,

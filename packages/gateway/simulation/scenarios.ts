@@ -44,7 +44,7 @@ export interface Sized {
   readonly seed: number;
 }
 
-/** One gateway in front of its own replicas. */
+/** One gateway in front of the replicas of its region. */
 export function oneRegion(region: Omit<SimulatedRegion, "name">): World {
   return {
     regions: [{ name: "eastus", ...region }],

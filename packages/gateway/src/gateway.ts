@@ -43,7 +43,7 @@ export function createGateway(options: GatewayOptions, deps: GatewayDeps = {}): 
   const upstream = createReplicas(settings, { ownRegion: region, clock, random });
   const aliasOf = createReplicaAliases();
   const registry = createDeviceRegistry({ replicas: upstream, aliasOf, clock });
-  // models, the pictures: decoded in processes of their own, also to test replicas with
+  // models, the pictures: decoded in their own processes, also to test replicas with
   const pictures = createPictures({ options: settings, ...host, clock });
 
   // upstream, the models: which versions and signatures the replicas have, and whether they may get calls

@@ -9,7 +9,7 @@ const maxMessageBytes = 2_147_483_647;
 /** Most memory that a limit over many requests can allow, in bytes: 1 TiB. */
 const maxMemoryBytes = 1_099_511_627_776;
 
-/** A duration in milliseconds. A timer of JavaScript fires at once beyond the upper bound, which is 24 days. */
+/** A duration in milliseconds. A timer of JavaScript fires immediately beyond the upper bound, which is 24 days. */
 export const durationMs: z.ZodInt = z.int().min(1).max(maxTimerDelayMs);
 
 /** How many of something there may be. */

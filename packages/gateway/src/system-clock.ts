@@ -73,7 +73,7 @@ class Entry implements Disposable {
   next: Entry;
   previous: Entry;
 
-  /** @param slot - the entry before which it is inserted; without one it is a list of its own */
+  /** @param slot - the entry before which it is inserted; without one it is its own list */
   constructor(tick: number, wake: () => void, slot?: Entry) {
     this.tick = tick;
     this.wake = wake;

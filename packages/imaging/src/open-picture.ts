@@ -167,7 +167,7 @@ async function rgbFromInks({ decoder, format, inks }: InkedPicture): Promise<Sha
   return sharp(pixels, { raw: { width: info.width, height: info.height, channels: 3 } });
 }
 
-/** @throws UnsupportedMediaError in the place of what libvips says, which goes to our own logs only */
+/** @throws UnsupportedMediaError in place of what libvips says, which goes to our own logs only */
 async function decoded<Result>(
   format: PictureFormat,
   decode: () => Promise<Result>,

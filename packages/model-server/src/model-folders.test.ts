@@ -71,7 +71,7 @@ test("signatures beside a manifest go with it, and must be some", () => {
   expect(() => findModels(source)).toThrow("signatures.pb is not a SignatureDefMap");
 });
 
-test("a manifest's faults are told with their paths", () => {
+test("a manifest's faults are reported with their paths", () => {
   expect(() => parseManifest("{", "m.json")).toThrow("m.json is not valid JSON");
   expect(() => parseManifest('{"weights":"new","signatures":{}}', "m.json")).toThrow("weights");
 });

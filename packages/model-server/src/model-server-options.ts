@@ -177,7 +177,7 @@ export interface ModelServer {
   /** Changes the faults to inject. */
   readonly faults: Faults;
   /**
-   * Serves a list of models in the place of the last one. Its base paths are trusted: an operator wrote them.
+   * Serves a list of models in place of the last one. Its base paths are trusted: an operator wrote them.
    *
    * @returns a line for each model that cannot be served
    * @throws ServingError for a list that cannot be right: nothing is changed then

@@ -42,7 +42,7 @@ export function addHalfPlusTwo(folder: string, name: string, version = "1"): voi
   addModelFile(folder, name, graph.finish(), version);
 }
 
-/** For tests: puts a file in the place of a model. */
+/** For tests: puts a file in place of a model. */
 export function addModelFile(
   folder: string,
   name: string,

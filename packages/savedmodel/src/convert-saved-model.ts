@@ -88,7 +88,7 @@ export interface Conversion {
 /**
  * Converts a SavedModel or a frozen graph to ONNX: from the inputs to the outputs that are named, or to those of a
  * signature. A map over encoded pictures in front becomes `preprocessing`. The conversion yields to other work now and
- * then, but is best run in a process of its own.
+ * then, but is best run in its own process.
  *
  * @param path - the folder of a SavedModel, or a frozen graph (`.pb`) or its folder
  * @throws SavedModelError if the model cannot be read, keeps state, exceeds a limit, or has operators without a

@@ -7,7 +7,7 @@ const section = (Math.sqrt(5) - 1) / 2;
 
 /**
  * Finds the temperature that makes logits say how often they are right: the one with the lowest mean of `-log p(class)`
- * on predictions of pictures that were not learnt from.
+ * on predictions of pictures that were not learned from.
  *
  * @param logits - shape `[classes.length, classCount]`
  * @see Guo et al. 2017, "On Calibration of Modern Neural Networks", section 4.2

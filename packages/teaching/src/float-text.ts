@@ -1,4 +1,4 @@
-/** Characters that are converted together: more arguments than an engine passes at once would fail. */
+/** Characters that are converted together: more arguments than an engine passes to a function would fail. */
 const chunkBytes = 8_192;
 
 /** Returns the little-endian bytes of numbers. */

@@ -5,7 +5,7 @@ import { servingErrors } from "./serving-error.ts";
 import { createTensorBudget } from "./tensor-proto.ts";
 import { fieldsOf } from "./wire/fields.ts";
 
-/** Where a message has its model specs: in a field of its own, or in that of each of its parts. */
+/** Where a message has its model specs: in its own field, or in that of each of its parts. */
 interface SpecPlace {
   readonly part?: number;
   readonly spec: number;

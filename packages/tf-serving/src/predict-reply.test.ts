@@ -186,7 +186,7 @@ test("of a reply with more than 4 KiB beside its values nothing is kept", () => 
   expect(isRemembered(withUnknown(4_096), withUnknown(4_096))).toBe(false);
 });
 
-test("each model has a memory of its own", () => {
+test("each model has its own memory", () => {
   const read = createPredictReplyReader({});
   const message = replyWith(float32Tensor([1], Float32Array.of(1)));
   const shapeFor = (name: string) => read(message, { name }).outputs.get("scores")?.shape;

@@ -48,8 +48,8 @@ export type ReadPredictReply = (
 
 /**
  * Creates a reader that remembers, for each model, how its last reply was laid out. The next one mostly differs by the
- * values of its tensors only, and is then not parsed: it holds the same as the last one, and costs the same, with values
- * of its own.
+ * values of its tensors only, and is then not parsed: it holds the same as the last one, and costs the same, with its
+ * own values.
  *
  * @param limits - what each reply may cost to read
  */

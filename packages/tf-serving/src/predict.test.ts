@@ -90,7 +90,7 @@ test("a reply without a model spec is taken as the model that was asked", () => 
   expect(response.model).toEqual({ name: "asked", version: 0n });
 });
 
-test("an input that cannot be read is told by its name", () => {
+test("an input that cannot be read is reported by its name", () => {
   const bad = Uint8Array.of(0x12, 0x0a, 0x0a, 1, 0x78, 0x12, 5, 8, 1, 0x22, 1, 0);
 
   const read = readPredictRequest(bad);

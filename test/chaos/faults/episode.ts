@@ -27,7 +27,7 @@ export const callerTimeoutMs = 3_000;
 /** Share of the requests before the fault, and before its end. */
 const beginAt = 0.3;
 const healAt = 0.7;
-/** So long without an attempt, a replica was left alone. An ejection lasts longer. */
+/** So long without an attempt, a replica counts as ejected. An ejection lasts longer. */
 const pauseMs = 120;
 /** Callers that keep every replica busy, and the requests before the fault. */
 const warmUp = { callers: 16, requests: 150 };

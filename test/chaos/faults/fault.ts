@@ -10,7 +10,7 @@ export interface FaultResult {
   readonly exposed: number;
   /** From the fault until the gateway's status showed every replica that was hit out of rotation; null if it never did. */
   readonly detectionMs: number | null;
-  /** From the fault to the last attempt at a replica that was hit, before it was left alone; null if it never was. */
+  /** From the fault to the last attempt at a replica that was hit, before it was ejected; null if it never was. */
   readonly lastSentMs: number | null;
   readonly ejections: number;
   readonly p50Ms: number;

@@ -10,7 +10,7 @@ export interface AttemptInfo {
   /** Attempts that were out at the replica at that moment. */
   readonly exposed: number;
   /**
-   * From the fault to the last attempt before the replica was left alone, in milliseconds; undefined if it never was
+   * From the fault to the last attempt before the replica was ejected, in milliseconds; undefined if it never was
    * for `pauseMs`.
    */
   readonly lastSentMs: number | undefined;
@@ -22,7 +22,7 @@ export interface AttemptQuery {
   readonly faultAtMs: number;
   /** When the load ended. */
   readonly untilMs: number;
-  /** So long without an attempt counts as left alone, in milliseconds. */
+  /** So long without an attempt counts as ejected, in milliseconds. */
   readonly pauseMs: number;
 }
 

@@ -1,4 +1,4 @@
-// A gateway in a process of its own, which can be stalled, killed, and drained by SIGTERM as `serve` is.
+// A gateway in its own process, which can be stalled, killed, and drained by SIGTERM as `serve` is.
 import { createGateway, type Gateway } from "@tensorgate/gateway";
 import { answerParent } from "../answer-parent.ts";
 import { sharedNowMs } from "../shared-clock.ts";

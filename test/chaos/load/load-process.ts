@@ -1,4 +1,4 @@
-// Sends requests from a process of its own, so that neither gateway nor replicas slow it down.
+// Sends requests from its own process, so that neither gateway nor replicas slow it down.
 import { seededRandom } from "../../fuzz/mutate.ts";
 import { answerParent } from "../answer-parent.ts";
 import { sharedNowMs } from "../shared-clock.ts";

@@ -1,4 +1,4 @@
-// A stand-in for a model server, cheap and exact, in a process of its own: workers with a service time, and faults.
+// A stand-in for a model server, cheap and exact, in its own process: workers with a service time, and faults.
 import { openSync, writeSync } from "node:fs";
 import http2 from "node:http2";
 import type { AddressInfo, Socket } from "node:net";

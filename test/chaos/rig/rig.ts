@@ -24,7 +24,7 @@ export interface RegionPlan {
   readonly roundTripMs?: number;
 }
 
-/** Replicas, gateways and a load, each in a process of its own; disposing of it ends them all. */
+/** Replicas, gateways and a load, each in its own process; disposing of it ends them all. */
 export interface Rig extends AsyncDisposable {
   readonly replicas: readonly Replica[];
   readonly gateways: readonly RunningGateway[];

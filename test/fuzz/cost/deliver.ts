@@ -63,7 +63,7 @@ function sendRaw(bytes: Buffer, port: number): Promise<void> {
   });
 }
 
-/** Whether a good request is answered well: on a connection of its own, so that the listener is asked too. */
+/** Whether a good request is answered well: on its own connection, so that the listener is asked too. */
 export async function isWell(port: number, sent: Sent): Promise<boolean> {
   try {
     const response = await fetch(`http://127.0.0.1:${port}${sent.path}`, {

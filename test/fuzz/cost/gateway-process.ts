@@ -1,4 +1,4 @@
-// A gateway in a process of its own that tells what it cost: CPU time and how long its loop stood.
+// A gateway in its own process that tells what it cost: CPU time and how long its loop stood.
 import { setTimeout as sleep } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";

@@ -132,7 +132,7 @@ export function servingJsonSites(): readonly Site[] {
   ];
 }
 
-/** Deepest message that gets sites of its own. */
+/** Deepest message that gets its own sites. */
 const maxDepth = 3;
 
 /** JSON by a protobuf schema. */

@@ -25,7 +25,7 @@ export interface MeasuredGateway extends AsyncDisposable {
   measure(deliver: (door: Door) => Promise<void>, limits: MeasureLimits): Promise<Cost>;
   /** Where it listens now. */
   port(): number;
-  /** Puts a fresh process in the place of this one. */
+  /** Puts a fresh process in place of this one. */
   restart(): Promise<void>;
 }
 

@@ -1,7 +1,7 @@
 import { type DescField, type DescMessage, ScalarType } from "@bufbuild/protobuf";
 import type { Nest, Piece, Site } from "./body.ts";
 
-/** Deepest message that gets sites of its own, and how many messages do. */
+/** Deepest message that gets its own sites, and how many messages do. */
 const maxDepth = 4;
 const maxMessages = 16;
 

@@ -42,7 +42,7 @@ const streamTypes = [
   "application/grpc-web",
 ];
 
-/** Messages of a stream are calls of their own, so that no more of them are worth to be tried at a time. */
+/** Messages of a stream are their own calls, so that no more of them are worth to be tried at a time. */
 const maxFramesBytes = 2 ** 17;
 
 export function rpcTargets(): readonly CostTarget[] {

@@ -1,4 +1,4 @@
-// Two replicas in a process of their own: one that serves well, and one that answers with bombs. Prints their ports.
+// Two replicas in their own process: one that serves well, and one that answers with bombs. Prints their ports.
 import http2 from "node:http2";
 import type { AddressInfo } from "node:net";
 import { float32Tensor } from "@tensorgate/core";

@@ -48,7 +48,7 @@ tensorgate.dev/model: {{ include "tensorgate.modelName" . }}
 {{- $root := . -}}
 {{- $gateway := .Values.gateway -}}
 {{- if not (or $gateway.keys $gateway.allowAnonymous) -}}
-{{- fail "set gateway.keys (tensorgate key new --id app), or gateway.allowAnonymous to let everybody call" -}}
+{{- fail "set gateway.keys (tensorgate key new --id app), or gateway.allowAnonymous to let every client call" -}}
 {{- end -}}
 {{- $listen := dict "host" "0.0.0.0" "port" 8080 "maxConnectionsPerAddress" 4096 "drainDelayMs" 5000 -}}
 {{- if $gateway.tls.secretName -}}

@@ -103,7 +103,7 @@ function addDeploy(command: Command, signals: Signals): void {
       ),
     )
     .option("--chart <folder>", "another chart than the one of this package")
-    .option("--no-auth", "let everybody call who reaches the service")
+    .option("--no-auth", "let every client call that reaches the service")
     .option("--key-file <file>", "file for the key that is created once (./SERVICE.key)")
     .option("--wait", "wait until all pods are ready, score a test image, and roll back on failure")
     .addOption(countOption("--timeout <seconds>", "of --wait", 300))

@@ -112,7 +112,7 @@ export function addRegistryCommands(command: Command, signals: Signals): void {
 
 function addConvertCommand(command: Command, signals: Signals): void {
   onRegistryFolder(command)
-    .description("convert a SavedModel to ONNX, as a job in a process of its own")
+    .description("convert a SavedModel to ONNX, as a job in its own process")
     .addOption(
       new Option(
         "--inputs <names>",

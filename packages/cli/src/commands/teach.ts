@@ -139,7 +139,7 @@ async function explained<Value>(run: () => Promise<Value>): Promise<Value> {
   }
 }
 
-/** Errors of our own packages: the client's have a class of their own. */
+/** Errors of our packages: those of the client have their own class. */
 const isScoringError = (thrown: unknown): boolean =>
   thrown instanceof Error && thrown.name === "InvalidRequestError";
 

@@ -16,7 +16,7 @@ export interface PhotoModel {
   /** The model, if it was fetched already. */
   readonly folders: readonly ModelFolder[];
   /**
-   * Fetches it in a process of its own, so that the gateway does not stand still while the model is built.
+   * Fetches it in its own process, so that the gateway does not stand still while the model is built.
    *
    * @returns undefined if it is not available, which is logged
    */

@@ -57,7 +57,7 @@ export async function plannedAccess(
 ): Promise<PlannedAccess> {
   const { auth, keyFile = `./${service}.key`, say } = options;
   if (!auth) {
-    say("without keys everybody who reaches the service may call it (--no-auth)");
+    say("without keys every client that reaches the service may call it (--no-auth)");
     return { values: { allowAnonymous: true, keys: [] }, keyFile, created: undefined };
   }
   const keys = before?.gateway.keys ?? [];

@@ -72,7 +72,7 @@ function exitCodeOf(
 ): Promise<number> {
   return new Promise((resolve, reject) => {
     child.once("error", (error: NodeJS.ErrnoException) => {
-      // It has been told to end, and cleans up first.
+      // It has got the signal to end, and cleans up first.
       if (signal?.aborted && child.pid !== undefined) return;
       if (error.code !== "ENOENT") return reject(error);
       const where = installs[name];

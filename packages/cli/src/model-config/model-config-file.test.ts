@@ -28,7 +28,7 @@ test.each([
   expect(() => readFlagFile(file, readModelConfig)).toThrow(`${file}: ${error}`);
 });
 
-test("a file that is not there is told", () => {
+test("a file that is not there is reported", () => {
   expect(() => readFlagFile(join(folder, "none"), readModelConfig)).toThrow("ENOENT");
 });
 
@@ -62,7 +62,7 @@ test("a file is reloaded when it changed, or when that is asked for", async () =
   expect(lines).toEqual(["models reloaded from f: a", "models reloaded from f: b"]);
 });
 
-test("what cannot be served is told once, and the file is tried again when it is right", async () => {
+test("what cannot be served is reported once, and the file is tried again when it is right", async () => {
   let isWrong = true;
   const { lines, server, reload } = reloading(() => {
     if (isWrong) throw new Error("no such field");

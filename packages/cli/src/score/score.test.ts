@@ -66,7 +66,7 @@ test("comma-separated values are quoted, and no cell is a formula", () => {
   ]);
 });
 
-test("the table stands in line, without colours where there are none", () => {
+test("the table is aligned, without colours where there are none", () => {
   const table = alignedTable(["cat.jpg", "=bad.jpg"], false);
 
   expect([labelled, boxed, failed, { input: "e", labels: [] }].map(table.line)).toEqual([

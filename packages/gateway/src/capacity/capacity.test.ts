@@ -60,7 +60,7 @@ test("a status does not wait longer than two seconds for a slow API server", asy
   expect(capacity.current()).toEqual({ devices: devices(2), ageMs: 0 });
 });
 
-test("what was read stays with the reason why nothing newer is, and failures are not repeated at once", async () => {
+test("what was read stays with the reason why nothing newer is, and failures are not repeated immediately", async () => {
   const { capacity, clock, reads } = start();
   const first = capacity.refresh();
   reads[0]?.resolve(devices(1));

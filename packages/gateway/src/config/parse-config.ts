@@ -83,7 +83,7 @@ const relativeTo =
   (path) =>
     textFromUtf8(readRegularFile(resolve(dirname(fileName), path)));
 
-/** Checks the shape of each setting, and whether they fit together: all faults at once. */
+/** Checks the shape of each setting, and whether they fit together: all faults together. */
 function checked(value: unknown): {
   readonly options: GatewayOptions | undefined;
   readonly faults: readonly PathFault[];

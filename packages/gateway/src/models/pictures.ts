@@ -17,7 +17,7 @@ export interface PicturesDeps {
   readonly clock: Clock;
 }
 
-/** Turns pictures into what models take, in processes of its own, and tests replicas with pictures. */
+/** Turns pictures into what models take, in its own processes, and tests replicas with pictures. */
 export interface Pictures {
   readonly options: Required<PictureOptions>;
   readonly prepare: PreparePicture;

@@ -222,7 +222,7 @@ function ownInputName(tensor: TensorNameOptions | undefined): string {
 
 /**
  * A family's labels are of no use to a model with another number of classes. The classes of a detector begin with the
- * background, which people leave out of their own lists.
+ * background, which people leave out of their lists.
  */
 function labelsOf(
   { labels, classCount }: ModelOptions,

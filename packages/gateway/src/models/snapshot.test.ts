@@ -45,7 +45,7 @@ test.each<{ readonly what: string; readonly after: SnapshotOptions }>([
   expect(revisionOf(after)).not.toBe(revisionOf(before));
 });
 
-test("a model takes as many pictures at once as the least of its pools, and one without any word of it", () => {
+test("a model takes as many pictures in a batch as the least of its pools, and one without a setting", () => {
   const sizeOf = (...pools: readonly SnapshotPool[]) =>
     createSnapshot({ ...before, pools }).resolve({ name: "m" }).batchSize;
 

@@ -30,7 +30,7 @@ export interface Snapshot {
   has(name: string): boolean;
   /** Name of the model of a service, or of the model with that name. */
   modelOfService(service: string): string | undefined;
-  /** The release of each model: of a model with versions of its own the latest. */
+  /** The release of each model: of a model with its own versions the latest. */
   all(): readonly Release[];
   /** Versions of a model that the gateway itself has, such as those of a head; undefined for all others. */
   versionsOf(name: string): ReleaseVersions | undefined;

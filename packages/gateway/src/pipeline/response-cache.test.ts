@@ -183,7 +183,7 @@ test("calls that would get different versions are not answered together", async 
   expect((await now).model.version).toBe(2n);
 });
 
-test("a call that keeps nothing joins nobody and leaves nothing", async () => {
+test("a call that keeps nothing joins no other call and leaves nothing", async () => {
   const { ask, upstream, cache, outcomes } = cached();
   const quiet = ask(asked("a"), { noStore: true });
   void ask();
@@ -275,7 +275,7 @@ test("a call that names a version does not share one that names none", async () 
   expect((await pinned).model.version).toBe(1n);
 });
 
-test("a failure is told to all, and not kept", async () => {
+test("a failure goes to all callers, and is not cached", async () => {
   const { ask, upstream, cache } = cached();
   const answers = [ask(), ask()];
 
@@ -289,7 +289,7 @@ test("a failure is told to all, and not kept", async () => {
 
 const gone = new CancelledError("gone");
 
-test("whoever leaves is told at once and takes nobody along", async () => {
+test("a caller that leaves gets its error immediately, and the others stay", async () => {
   const { ask, upstream } = cached();
   const first = new AbortController();
   const leader = ask(asked("a"), { signal: first.signal });
@@ -303,7 +303,7 @@ test("whoever leaves is told at once and takes nobody along", async () => {
   expect(await joiner).toEqual(small);
 });
 
-test("when everybody has left the shared call is ended, and the next one begins anew", async () => {
+test("when all callers have left the shared call is ended, and the next one begins again", async () => {
   const { ask, upstream } = cached();
   const controllers = [new AbortController(), new AbortController()];
   const answers = controllers.map(({ signal }) => ask(asked("a"), { signal }));

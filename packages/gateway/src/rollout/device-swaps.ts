@@ -40,7 +40,7 @@ export interface StartedVersionSwap {
 export interface VersionSwapEnd {
   readonly state: "done" | "aborted" | "failed";
   readonly because?: string | undefined;
-  /** Whether the device was told to load the version: then a failure is that of the version. */
+  /** Whether the device got the command to load the version: then a failure is that of the version. */
   readonly hasReprogrammed: boolean;
 }
 

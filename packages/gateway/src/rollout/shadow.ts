@@ -82,7 +82,7 @@ export interface ShadowDeps {
 export interface Shadow {
   readonly version: string;
   /**
-   * Shadows a call, or not. It returns immediately: the shadow begins after the answer is on its way, in slots of its own.
+   * Shadows a call, or not. It returns immediately: the shadow begins after the answer is on its way, in its own slots.
    */
   offer(shadowed: Shadowed): void;
   report(): ShadowReport;

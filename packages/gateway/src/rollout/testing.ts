@@ -128,7 +128,7 @@ export function deviceWorld(...initial: readonly (string | undefined)[]): Device
         get: () => ({ versions: [...serving().keys()].map(BigInt) }),
       } as unknown as ModelCatalog;
       const failures: string[] = [];
-      // Each has a seed of its own: by equal ones two gateways would have one name.
+      // Each has its own seed: by equal ones two gateways would have one name.
       openedCount += 1;
       const rollouts = createRollouts<RolledOut>({
         options,

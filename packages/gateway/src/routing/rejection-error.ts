@@ -46,7 +46,7 @@ export interface DeviceInfo {
   readonly swap?: { readonly elapsedMs: number; readonly usualMs?: number };
 }
 
-/** A call that the scheduler rejected, and where more can be learnt about it. */
+/** A call that the scheduler rejected, and where more can be learned about it. */
 export interface RejectedCall {
   readonly request: ResolvedRequest;
   readonly call: CallContext;

@@ -96,7 +96,7 @@ test("a gateway that sends a message before the hello is cut off, and nothing co
   expect(links.count).toBe(0);
 });
 
-test("an address where nothing listens fails at once, one that is silent within half a second", async () => {
+test("an address where nothing listens fails immediately, one that is silent within half a second", async () => {
   const silent = createServer((socket) => socket.resume());
   silent.listen(0, "127.0.0.1");
   await once(silent, "listening");

@@ -194,7 +194,7 @@ export function createSharing(options: SharingOptions, deps: SharingDeps): Shari
       if (isClosed) return;
       isClosed = true;
       const wasOwner = role === "owner";
-      // Those that are cut off look at the lease at once.
+      // Those that are cut off look at the lease immediately.
       if (wasOwner) {
         await lease.release(address).catch((thrown) => {
           deps.onSharingFailure(new InternalError(thrown));

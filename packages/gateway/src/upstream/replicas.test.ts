@@ -105,7 +105,7 @@ test("a replica that is dropped finishes what it has, and takes nothing new", as
   expect(one.made.byId.has(server.address)).toBe(false);
 });
 
-test("a replica that comes back while its last call is in flight is made anew", async () => {
+test("a replica that comes back while its last call is in flight is created again", async () => {
   await using server = await startFakeReplica();
   using one = registry(pool(server.address));
   const before = one.replica(server.address);

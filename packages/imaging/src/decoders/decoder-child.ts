@@ -122,7 +122,7 @@ function endOf(child: ChildProcess): Promise<DecoderEnd> {
       isRead = true;
       settle();
     });
-    // It never began, or could not be told something: then it is killed, and its exit follows.
+    // It never began, or could not receive a message: then it is killed, and its exit follows.
     child.on("error", (error) => {
       if (child.pid === undefined) resolve({ error });
     });

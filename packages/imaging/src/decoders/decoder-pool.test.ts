@@ -194,7 +194,7 @@ test("a decoder sees nothing of the environment", async () => {
   expect(names.filter((name) => name !== "")).toEqual([]);
 });
 
-test("closing ends the decoders and answers whoever waits", async () => {
+test("closing ends the decoders and answers the calls that wait", async () => {
   const decoders = poolOf({ processes: 1 }, misbehaving);
   const asked = [decoders.ask("silence"), decoders.ask("good")];
   const outcomes = Promise.allSettled(asked);

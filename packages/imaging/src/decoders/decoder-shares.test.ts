@@ -162,7 +162,7 @@ test("a reply that came while the event loop stood still counts", async () => {
   expect(killedCount).toBe(0);
 });
 
-test("a caller who floods is refused, with when to come again, and another is not", async () => {
+test("a caller who floods is rejected, with when to retry, and another is not", async () => {
   const { ask, clock, pool } = simulatedPool({
     processes: 1,
     maxWaiting: 10,

@@ -13,7 +13,7 @@ export interface Job {
   returnCount: number;
 }
 
-/** The place of one decoder, and what it is at. */
+/** The place of one decoder, and what it works on. */
 export interface Slot {
   child: DecoderChild | undefined;
   /** Whether the child has begun. */
@@ -35,7 +35,7 @@ export function emptySlot(): Slot {
 }
 
 /**
- * Sets when `onOver` is called, in the place of what was set before. In two halves: where the event loop stood still, what a
+ * Sets when `onOver` is called, in place of what was set before. In two halves: where the event loop stood still, what a
  * decoder has said meanwhile is read in between.
  */
 export function setTimeLimit(

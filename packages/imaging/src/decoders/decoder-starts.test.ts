@@ -119,7 +119,7 @@ test("a process that is killed before it has begun is overload", async () => {
   });
 });
 
-test("while no decoder can be started, calls are refused at once and few are tried", async () => {
+test("while no decoder can be started, calls are rejected immediately and few are tried", async () => {
   await using decoders = poolOf({ fork: forkThatEmits("EAGAIN") });
 
   for (let count = 0; count < 50; count += 1) {

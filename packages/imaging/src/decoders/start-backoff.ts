@@ -5,7 +5,7 @@ export interface StartBackoff {
   failed(nowMs: number): void;
 }
 
-/** The first failure is tried again at once: what was killed by chance says nothing of the next. In milliseconds. */
+/** After the first failure it tries again immediately: what was killed by chance says nothing of the next. In milliseconds. */
 const firstDelayMs = 250;
 const maxDelayMs = 5_000;
 

@@ -105,7 +105,7 @@ test("random bytes, also after a picture's first ones, never crash", () => {
   );
 });
 
-test("a picture over the limit is told with both sizes", () => {
+test("a picture over the limit is reported with both sizes", () => {
   const header = {
     format: "png",
     size: { widthPx: 40_000, heightPx: 30_000 },

@@ -26,7 +26,7 @@ const script = new URL(
 );
 
 /**
- * Converts a version of a registry to ONNX: in a process of its own, with limits, a log, and a job that other processes
+ * Converts a version of a registry to ONNX: in its own process, with limits, a log, and a job that other processes
  * see. The version gets `model.onnx` and `manifest.json` when the engine has run the model.
  *
  * @param directory - folder of the registry

@@ -6,7 +6,7 @@ import { ModelFolderError } from "../manifest.ts";
 import { disableTelemetry } from "../session/disable-telemetry.ts";
 import type { ConvertMessage, ConvertStart } from "./convert-worker.ts";
 
-/** Counted up when the converter makes something else of the same model, so that old files are left alone. */
+/** Counted up when the converter makes something else of the same model, so that old files are left as they are. */
 const converterVersion = 1;
 
 /** `tsc` does not rewrite the name of a worker's file, so it is chosen by what this file is. */
@@ -22,7 +22,7 @@ export interface ConvertedFolderOptions {
 
 /**
  * Returns the folder with the ONNX form of a SavedModel that is served as it is. The model is converted the first time, in
- * a thread of its own.
+ * its own thread.
  *
  * @param graphFile - its `saved_model.pb`
  * @throws ModelFolderError if it cannot be converted

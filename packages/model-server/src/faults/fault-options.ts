@@ -1,5 +1,5 @@
 import { counted } from "@tensorgate/core";
-/** What happens to a request in the place of an answer, or to its answer. */
+/** What happens to a request in place of an answer, or to its answer. */
 export type RequestFault =
   /** It is never answered. */
   | { readonly kind: "drop" }

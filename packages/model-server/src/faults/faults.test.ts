@@ -67,7 +67,7 @@ test.each([
   expect(() => createFaultSwitch(options)).toThrow(text);
 });
 
-test("faults are told in one line, no faults in none", () => {
+test("faults are written in one line, no faults in none", () => {
   expect(faultsText({})).toBeUndefined();
   expect(
     faultsText({
@@ -135,7 +135,7 @@ describe("as a caller sees them", () => {
     expect(await another.predict("counter")).toMatchObject({ version: 123n });
   });
 
-  test("a late answer, of a request that was counted at once", async () => {
+  test("a late answer, of a request that was counted immediately", async () => {
     const before = await count();
     server.faults.set({ requests: [{ fault: { kind: "delay", delayMs: 200 }, next: 1 }] });
     const late = count();

@@ -225,7 +225,7 @@ test("in memory the old version answers until the new one is there", async () =>
   expect(other.servable.close).not.toHaveBeenCalled();
 });
 
-test("names that somebody made up are forgotten in the end", async () => {
+test("names that a client made up are forgotten in the end", async () => {
   const host = device(manualClock());
   const held = fake("held");
   await host.start([held]);

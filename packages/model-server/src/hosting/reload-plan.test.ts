@@ -155,7 +155,7 @@ describe("on a device", () => {
     expect(told(planForDevice(parts(each)))).toEqual(each.plan);
   });
 
-  test("who is refused is told who has it", () => {
+  test("a rejected model learns which model has the device", () => {
     const plan = planForDevice(parts({ loaded: "a@7", wanted: "b@1", untouched: "a" }));
 
     expect(plan.reject[0]?.failure).toEqual({

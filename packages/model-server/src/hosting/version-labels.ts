@@ -15,7 +15,7 @@ export interface VersionLabels {
   /** Whether a label stands for a version now. */
   isLabelled(name: string, version: bigint): boolean;
   /**
-   * Puts the labels of a list in the place of all others.
+   * Puts the labels of a list in place of all others.
    *
    * @throws ServingError FAILED_PRECONDITION for a label of a version that is not available, unless such labels are
    *   allowed and this one had no other version before; no label is changed then

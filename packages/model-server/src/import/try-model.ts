@@ -41,7 +41,7 @@ export async function tryModel(
   }
 }
 
-/** A server decodes in processes of its own, and never loads what this does. */
+/** A server decodes in its own processes, and never loads what this does. */
 async function decoded(picture: Uint8Array): Promise<RgbImage> {
   const { decodePicture } = await import("@tensorgate/imaging/decode");
   return await decodePicture(picture, { maxPixels: 25_000_000 });

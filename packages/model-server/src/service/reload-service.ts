@@ -23,7 +23,7 @@ export interface ReloadingDeps {
 /** What replaces the models of a server. */
 export interface Reloading {
   /**
-   * Serves a list in the place of the last one. Returns when every model of the list is available or has failed.
+   * Serves a list in place of the last one. Returns when every model of the list is available or has failed.
    *
    * @param from - `caller` if any caller may have sent the list: only folders that are allowed may be named then
    * @returns the failures, in the order of the list

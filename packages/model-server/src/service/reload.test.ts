@@ -85,7 +85,7 @@ test("a device may start empty, and say UNAVAILABLE during a swap", async () => 
   expect(await reloaded).toMatchObject({ errorCode: 0 });
 });
 
-test("a model that cannot be loaded is told in the answer and in its state", async () => {
+test("a model that cannot be loaded is reported in the answer and in its state", async () => {
   await using running = await started();
   const { clock, caller } = running;
   const reloaded = caller.reload([base("broken"), base("b")]);
@@ -131,7 +131,7 @@ test("a new version replaces the old one", async () => {
   expect(await caller.predict("growing", x)).toMatchObject({ version: 2n });
 });
 
-test("what is not there is told, and the others are loaded", async () => {
+test("what is not there is reported, and the others are loaded", async () => {
   await using running = await started({
     device: { kind: "shared" },
     models: justA,

@@ -44,7 +44,7 @@ function modelValue(
   return { name, dtype: dtypeFromOrtType(type), shape: isRanked ? extents : undefined, typeText };
 }
 
-/** Empty for a file that only the engine can read: what it tells of the model is enough to serve it. */
+/** Empty for a file that only the engine can read: what it reports of the model is enough to serve it. */
 function declaredValues(modelFile: string): ReadonlyMap<string, DeclaredValue> {
   try {
     const { graph } = readModelOutline(modelFile);

@@ -8,7 +8,7 @@ import { ortTensorFromTensor, tensorFromOrtTensor } from "./ort-tensor.ts";
 import { buffersOf } from "./ort-types.ts";
 import type { RunMessage, WorkerMessage, WorkerStart } from "./session-worker.ts";
 
-/** A loaded model that scores one request after the other, in a thread of its own. */
+/** A loaded model that scores one request after the other, in its own thread. */
 export interface OnnxSession {
   readonly signature: ModelSignature;
   /**
@@ -35,7 +35,7 @@ const workerFile = new URL(
 );
 
 /**
- * Opens a model in a thread of its own.
+ * Opens a model in its own thread.
  *
  * @param onDeath - called when the thread of an open session ends, which is of no more use then
  * @throws Error that says in one line why the engine cannot open the model

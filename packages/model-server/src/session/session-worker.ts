@@ -52,7 +52,7 @@ const arrayOf: Readonly<Record<OrtNumbers["type"], (buffer: ArrayBuffer) => Tens
   bool: (buffer) => new Uint8Array(buffer),
 };
 
-// `run` blocks its thread although it returns a promise, which is why it has one of its own.
+// `run` blocks its thread although it returns a promise, which is why it has a separate one.
 if (parentPort) await serve(parentPort, workerData as WorkerStart);
 
 async function serve(

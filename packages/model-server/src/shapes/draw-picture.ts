@@ -111,7 +111,7 @@ export interface Colours {
   readonly body: Rgb | undefined;
 }
 
-/** Paper and ink that can be told apart; sometimes the body of a pen drawing is tinted. */
+/** Paper and ink that differ; sometimes the body of a pen drawing is tinted. */
 export function colours(random: Random, isOutline: boolean): Colours {
   const any = (): Rgb => [random.between(0, 255), random.between(0, 255), random.between(0, 255)];
   const around = (level: number, spread: number): Rgb => [

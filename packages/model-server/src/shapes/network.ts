@@ -69,7 +69,7 @@ export function initialParameters(seed: number): Map<string, Parameter> {
   return parameters;
 }
 
-/** Values between `-limit` and `limit`, from draws of their own. */
+/** Values between `-limit` and `limit`, from their own draws. */
 function uniform(shape: readonly number[], limit: number, seed: number): Parameter {
   const random = seededRandom(seed);
   const size = shape.reduce((product, extent) => product * extent, 1);
@@ -83,7 +83,7 @@ function filled(count: number, value: number): Parameter {
   return { shape: [count], values: new Float32Array(count).fill(value) };
 }
 
-/** What the blocks of any such network start from: He-uniform weights, each tensor from draws of its own. */
+/** What the blocks of any such network start from: He-uniform weights, each tensor from its own draws. */
 export function blockParameters(seed: number, blocks: readonly Block[]): Map<string, Parameter> {
   const parameters = new Map<string, Parameter>();
   blocks.forEach(({ inputChannels, outputChannels, kernelPx }, index) => {

@@ -8,7 +8,7 @@ import type { FoundModel } from "../model-folder.ts";
 import { familyGraph } from "./family-graph.ts";
 import { createWeightFile, weightFileName } from "./weight-file.ts";
 
-/** Counted up when a topology or the way its weights are made changes, so that old files are left alone. */
+/** Counted up when a topology or the way its weights are made changes, so that old files are left as they are. */
 const topologyVersion = 1;
 
 const seed = 1;

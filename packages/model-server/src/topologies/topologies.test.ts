@@ -69,7 +69,7 @@ test("a family is made once, whole, and gives outputs of the shapes that are kno
   }
 });
 
-test("a folder that cannot be written is told, with what to do", () => {
+test("a folder that cannot be written is reported, with what to do", () => {
   const options = { cacheFolder: "/dev/null/nowhere", onProgress: () => {} };
 
   expect(() => seededFamily("resnet-50", options)).toThrow(

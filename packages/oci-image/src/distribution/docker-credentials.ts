@@ -21,7 +21,7 @@ export interface DockerCredentialsDeps {
   readonly runHelper: (helper: string, host: string) => Promise<string>;
 }
 
-/** Hosts under which Docker keeps the credentials of its own registry. */
+/** Hosts under which Docker keeps the credentials of Docker Hub. */
 const dockerHub = "https://index.docker.io/v1/";
 
 const entry = z.object({

@@ -17,7 +17,7 @@ import { createWorkerStarter, type StartWorker } from "./worker-process.ts";
 /** The jobs of a registry. */
 export interface Jobs {
   /**
-   * Runs a job on a version in a process of its own, and puts what it made into the version.
+   * Runs a job on a version in its own process, and puts what it made into the version.
    *
    * @returns the job when it has ended: `done`, `failed` or `cancelled`
    * @throws RegistryError if there is no such version, or another job of it is running

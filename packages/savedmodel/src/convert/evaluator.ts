@@ -32,7 +32,7 @@ export interface TensorRef {
 export type Evaluation = Generator<TensorRef, readonly Value[], Value>;
 
 /**
- * Evaluates one output of a node in a way of its own, such as a call of a function.
+ * Evaluates one output of a node in its own way, such as a call of a function.
  *
  * @returns a list with that output at its place
  */

@@ -119,7 +119,7 @@ function parserInputs(node: NodeDef): ParserInputs {
   };
 }
 
-/** Evaluates the name of a feature: an element of the only tensor, or the first one of its own. */
+/** Evaluates the name of a feature: an element of the only tensor, or the first of its elements. */
 function* textAt(
   frame: Frame,
   tensors: readonly string[],

@@ -20,7 +20,7 @@ export interface DetectorClues {
 /** A detector as its outputs show it. */
 export interface DetectorGuess {
   readonly preset: DetectorPresetName;
-  /** As a configuration describes it, with the names of its own outputs. */
+  /** As a configuration describes it, with the names of its outputs. */
   readonly detector: DetectorOptions;
   /** Scores of each box, where other values follow them. */
   readonly classCount?: number;

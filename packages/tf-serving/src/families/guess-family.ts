@@ -1,6 +1,6 @@
 import type { FamilyName } from "./family.ts";
 
-/** What a server tells of a model, as far as it may give its topology away. */
+/** What a server reports of a model, as far as it may show its topology. */
 export interface ModelClues {
   readonly modelName: string;
   /** Of its outputs, in the graph or on the wire. */

@@ -2,7 +2,7 @@ import type { WorkBudget } from "@tensorgate/core";
 
 /**
  * What a node of a document is. `numbers` is a regular array of numbers, of any rank and with at least one: tensors are
- * mostly sent as such, and what is in it is no node of its own.
+ * mostly sent as such, and what is in it is no separate node.
  */
 export const jsonKind = {
   null: 0,

@@ -74,7 +74,7 @@ function hexAt(bytes: Uint8Array, start: number): number | undefined {
  * Resolves the escapes of a string.
  *
  * @param raw - what stands between its quotation marks, known to be well-formed
- * @returns `raw` itself where there is nothing to resolve; a low surrogate of its own is three bytes
+ * @returns `raw` itself where there is nothing to resolve; a low surrogate alone is three bytes
  */
 export function unescaped(raw: Uint8Array): Uint8Array {
   if (!raw.includes(backslash)) return raw;

@@ -2,7 +2,7 @@ import { TooLargeError } from "@tensorgate/core";
 
 /** Numbers of one text: they take eight bytes each, where two characters may be one. */
 const maxNumbers = 2 ** 23;
-/** Numbers that there is room for at least: V8 holds so many without a buffer of their own. */
+/** Numbers that there is room for at least: V8 holds so many without a separate buffer. */
 const minSize = 8;
 /** Numbers by which the others of a text are counted in advance. */
 const minSample = 1_024;

@@ -34,7 +34,7 @@ export function originMatch(entry: string): OriginMatch | undefined {
   return anyPort ? (origin) => matches(origin.replace(portAtEnd, "")) : matches;
 }
 
-/** @param url - with `any` in the place of the subdomains */
+/** @param url - with `any` in place of the subdomains */
 function isSubdomainOf(url: URL): OriginMatch {
   const start = `${url.protocol}//`;
   const end = url.host.slice("any".length);

@@ -46,7 +46,7 @@ function outputsFor(format: PartialDetectorFormat): fc.Arbitrary<ReadonlyMap<str
     if (name === format.count?.output) return [];
     const isWide = name === format.boxes?.output || name === format.classScores?.output;
     if (!isWide) return [1, rows];
-    // Seven values hold every field of the presets; boxes of their own output have four.
+    // Seven values hold every field of the presets; those with an output of boxes have four.
     const isAlone = name === format.boxes?.output && detectorOutputs(format).length > 1;
     const width = isAlone ? 4 : 7;
     return format.layout === "boxes-first" ? [1, rows, width] : [1, width, rows];

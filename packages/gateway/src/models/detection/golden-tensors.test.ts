@@ -137,7 +137,7 @@ test("RT-DETR: sigmoid, and one box of two classes", () => {
   ]);
 });
 
-test("boxes and scores in one tensor, classes in another: a format of its own", () => {
+test("boxes and scores in one tensor, classes in another: a separate format", () => {
   const detector = {
     boxes: { output: "dets" },
     score: { at: 4 },

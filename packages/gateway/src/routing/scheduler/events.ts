@@ -119,7 +119,7 @@ export type SchedulerEvent =
   /** Replaces the pools. */
   | { readonly type: "pools"; readonly pools: readonly RoutedPool[] }
   /**
-   * How many gateways send to the replicas, each by a queue of its own: 1 if this scheduler has the calls of all. Otherwise
+   * How many gateways send to the replicas, each by its own queue: 1 if this scheduler has the calls of all. Otherwise
    * each takes its share of the slots, one at least, and does not pace.
    */
   | { readonly type: "sharing"; readonly gatewayCount: number }

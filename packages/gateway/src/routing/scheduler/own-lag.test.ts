@@ -23,7 +23,7 @@ test("the lag is the mean of late, without what every timer is late", () => {
   expect(lag.ms(2_000)).toBeCloseTo(5, 2);
 });
 
-test("a lag of long ago counts for nothing, a tick that is late now counts at once", () => {
+test("a lag of long ago counts for nothing, a tick that is late now counts immediately", () => {
   const lag = createOwnLag();
   ticks(lag, 0, 6);
 

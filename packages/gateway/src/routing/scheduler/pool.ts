@@ -57,7 +57,7 @@ export function createPool(region: string, { group, settings, state }: PoolDeps)
       model: group.model,
       isRemote,
       roundTripMs: initialRoundTripMs,
-      // With a concurrency above 1 it is unknown which request ends next, and the server has a queue of its own.
+      // With a concurrency above 1 it is unknown which request ends next, and the server has its own queue.
       isPaced: () =>
         state.isPaced && state.gatewayCount === 1 && !isRemote && member.parallelism === 1,
       gateways: member.isGateway ? { gatewayCount: 1, ownLag: state.ownLag } : state,

@@ -37,7 +37,7 @@ export interface SchedulerState {
   pools: readonly Pool[];
   /** Off if other gateways send to the same replicas: two that pace by what each sees do worse than none. */
   isPaced: boolean;
-  /** Gateways that send to the replicas, each by a queue of its own; this one counts. */
+  /** Gateways that send to the replicas, each by its own queue; this one counts. */
   gatewayCount: number;
   readonly requests: IdMap<OpenRequest>;
   /** Requests for a version that no replica listed, until probes have come back. */

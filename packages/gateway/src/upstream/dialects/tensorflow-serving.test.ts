@@ -73,7 +73,7 @@ test.each([
   expect(await probed(statusReply(states))).toMatchObject({ isReady: false, note: { message } });
 });
 
-test("a status of the replica is told by its name; its text is for operators", async () => {
+test("a status of the replica is reported by its name; its text is for operators", async () => {
   const note = await noteOfProbe((stream) => {
     refuse(stream, { code: 5, message: "no such model at 10.0.0.7" });
     return true;
@@ -95,7 +95,7 @@ test.each([200, 404, 405])(
   },
 );
 
-test("a port that refuses connections is told without its address, and to operators with it", async () => {
+test("a port that refuses connections is reported without its address, and to operators with it", async () => {
   const server = net.createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
   const { port } = server.address() as net.AddressInfo;
@@ -108,7 +108,7 @@ test("a port that refuses connections is told without its address, and to operat
   expect(note).toMatchObject({ detail: expect.stringContaining(`127.0.0.1:${port}`) });
 });
 
-test("a web server that speaks HTTP/1.1 alone is told as one without HTTP/2", async () => {
+test("a web server that speaks HTTP/1.1 alone is reported as one without HTTP/2", async () => {
   const server = net.createServer((socket) => {
     socket.on("error", () => {});
     socket.end("HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n");

@@ -96,7 +96,7 @@ const plain = (tensor: Tensor | undefined) =>
       tensor.dtype === "BYTES" ? tensor.elements.map((element) => [...element]) : [...tensor.data],
   };
 
-test("a probe learns versions, and whether anybody takes calls there", async () => {
+test("a probe learns versions, and whether a replica takes calls there", async () => {
   await using gateway = await startGateway();
   using one = peerAt(gateway.address);
 
@@ -141,7 +141,7 @@ test.each([
   expect(await one.peer.probe("m", longCall())).toMatchObject({ isReady, versions: [1n] });
 });
 
-test("what a gateway blames on the request is told in its own words", async () => {
+test("an error that a gateway finds in the request keeps its text", async () => {
   await using gateway = await startGateway();
   using one = peerAt(gateway.address);
 
@@ -200,14 +200,14 @@ test.each([
   });
 });
 
-test("a replica behind the gateway that blames the request keeps its code", async () => {
+test("an error that a replica behind the gateway finds in the request keeps its code", async () => {
   expect(await failureFor(9, "upstream-answered")).toMatchObject({
     reason: "upstream-answered",
     grpcCode: 9,
   });
 });
 
-test("who says the same as somebody else than a gateway is not believed", async () => {
+test("the same error of another server than a gateway does not count", async () => {
   const failure = await failureFor(14, "overloaded", "example.com");
 
   expect(failure).toMatchObject({ reason: "upstream-failed", isFull: false });

@@ -30,7 +30,7 @@ import { failureOfPeer } from "./peer-failure.ts";
 import { peerPredictSegments, scoreResponseFromPeer } from "./peer-messages.ts";
 import { forwardEncoded, readReply } from "./predict.ts";
 
-/** The gateway of another region, which has a queue and replicas of its own. */
+/** The gateway of another region, which has its own queue and replicas. */
 export const tensorgatePeer: ServerDialect = {
   title: "a gateway",
   isGateway: true,

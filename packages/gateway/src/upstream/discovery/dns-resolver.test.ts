@@ -100,7 +100,7 @@ test.each(["fail", "answer"] as const)(
   },
 );
 
-test("a first answer that fails leaves nobody, until there is one", async () => {
+test("after a first answer that fails there is no address, until one comes", async () => {
   const { server, clock, ips, changeCount } = source();
   await server.fail();
   expect(ips()).toEqual([]);
@@ -132,7 +132,7 @@ test("it is refreshed at most once a second", async () => {
   expect(server.questions).toHaveLength(3);
 });
 
-test("what was closed asks nobody, and takes no answer", async () => {
+test("a closed resolver sends no query, and takes no answer", async () => {
   const { made, server, clock, ips, changeCount } = source();
   await server.answer("10.0.0.4");
   clock.advance(30_000);

@@ -50,7 +50,7 @@ describe.each(["own", "node"] as const)("over %s HTTP/2", (transport) => {
     expect(second.http2).toBe(first.http2);
   });
 
-  test("a connection that was idle for too long is made anew by the next call", async () => {
+  test("a connection that was idle for too long is replaced by the next call", async () => {
     using one = held();
     const { http2: opened } = one.made.open(one.clock.nowMs());
     await settled(opened);
@@ -81,7 +81,7 @@ describe.each(["own", "node"] as const)("over %s HTTP/2", (transport) => {
     expect(one.made.open(one.clock.nowMs()).http2).not.toBe(opened);
   });
 
-  test("one that answers, or that answered somebody else meanwhile, is left alone", async () => {
+  test("one that answers, or that answered another call meanwhile, is kept", async () => {
     using one = held();
     const { http2: opened } = one.made.open(one.clock.nowMs());
     await settled(opened);

@@ -197,7 +197,7 @@ const windowMs = 30_000;
 /**
  * The shortest of late: whatever else a call waits for only makes it longer.
  *
- * Calls count rather than pings where there are any. A proxy answers pings in the place of a server that is far behind
+ * Calls count rather than pings where there are any. A proxy answers pings in place of a server that is far behind
  * it; and servers count pings, and close on whom they find too keen, so there is one for each connection. A single call
  * may have waited for a busy processor, here or there: until the second one the ping counts too.
  */

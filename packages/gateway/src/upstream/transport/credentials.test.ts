@@ -27,7 +27,7 @@ test("certificates are checked even where the environment says not to", () => {
   expect(tls).toMatchObject({ rejectUnauthorized: true, ALPNProtocols: ["h2"] });
 });
 
-test("a certificate that is no PEM is told with its place", () => {
+test("a certificate that is no PEM is reported with its place", () => {
   const bad = fileWith("bad.pem", "nonsense");
   const held = createCredentials({ tls: { cert: bad, key: bad } }, "pools[2]");
 
@@ -44,7 +44,7 @@ test.each([
   );
 });
 
-test("a key file is read anew each time", () => {
+test("a key file is read again each time", () => {
   const file = fileWith("key.txt", "first");
   const held = createCredentials({ key: { file } }, "pools[0]");
   const before = held.read().headers;

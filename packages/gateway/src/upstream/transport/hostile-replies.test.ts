@@ -59,7 +59,7 @@ describe.each(["own", "node"] as const)("over %s HTTP/2", (transport) => {
     });
   });
 
-  test("a control reply has a limit of its own", async () => {
+  test("a control reply has its own limit", async () => {
     await using hostile = await firstAnswering((stream) => {
       stream.respond(grpc);
       stream.write(Buffer.of(0, 0, 0x10, 0, 1));

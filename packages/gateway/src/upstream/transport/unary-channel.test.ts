@@ -25,7 +25,7 @@ describe.each(["own", "node"] as const)("over %s HTTP/2", (transport) => {
   const facts = { wasLost: false, isUnprocessed: false, isFull: false };
   const sessionOf = ({ stream }: PredictCall) => stream.session as http2.ServerHttp2Session;
 
-  test("nobody at the address: never sent", async () => {
+  test("no server at the address: never sent", async () => {
     const server = net.createServer();
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as net.AddressInfo;

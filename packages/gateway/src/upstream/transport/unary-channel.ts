@@ -139,7 +139,7 @@ const maxInterimResponses = 16;
 
 const noBlock: HeaderBlock = {};
 
-/** One request on a stream of its own, and its reply. */
+/** One request on its own stream, and its reply. */
 class UnaryExchange implements Http2Receiver {
   readonly #options: ExchangeOptions;
   readonly #reader: UnaryReader;

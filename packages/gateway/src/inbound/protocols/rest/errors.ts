@@ -26,7 +26,7 @@ export interface ProblemDetails {
   readonly retryAfterMs?: number;
 }
 
-/** The part of a problem that also stands in the place of a picture that failed among many. */
+/** The part of a problem that also stands in place of a picture that failed among many. */
 export function problemDetails({
   message,
   reason,

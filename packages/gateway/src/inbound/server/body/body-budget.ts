@@ -285,7 +285,7 @@ function pushLimited(this: LimitedBody, piece: Uint8Array | null): boolean {
 
 /**
  * Limits in how many pieces the body of `request` may arrive, whether or not it is read: Node limits what waits to be
- * read by its bytes alone, and each piece takes memory and time of its own. Beyond the limit pieces are dropped, and
+ * read by its bytes alone, and each piece takes memory and time beside them. Beyond the limit pieces are dropped, and
  * Node stops reading.
  */
 export function limitPieces(request: NodeRequest & LimitedBody): void {

@@ -131,7 +131,7 @@ const growthTo = { exactly: 4, "at-most": 2 } as const;
 
 /**
  * Most bytes that are moved at a time. The first touch of memory costs several times as much as a copy, so that 16 MiB
- * at once would block the event loop for tens of milliseconds; this much takes less than one.
+ * in one go would block the event loop for tens of milliseconds; this much takes less than one.
  */
 export const maxMovedBytes = 1_048_576;
 

@@ -1,6 +1,6 @@
 import type { Clock } from "@tensorgate/core";
 
-/** Lets connections be read by turns while there is more to do than the process can do at once. */
+/** Lets connections be read by turns while there is more to do than the process can do. */
 export interface Turns {
   /** A request over HTTP/1.1 begins. */
   begin(): void;

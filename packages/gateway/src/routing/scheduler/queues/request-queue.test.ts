@@ -58,7 +58,7 @@ test("the oldest is found in whatever class it is", () => {
   expect(createRequestQueue<Item>().oldest()).toBeUndefined();
 });
 
-test("the oldest of the lowest class gives way to a higher one, and to none of its own", () => {
+test("the oldest of the lowest class gives way to a higher one, and to none of the same class", () => {
   const queue = queueOf([1, normal], [2, batch], [3, batch]);
 
   expect(queue.lowestBelow(normal)?.id).toBe(2);

@@ -7,7 +7,7 @@ import { arrival } from "../testing.ts";
 const batchArrival = (id: number, more: Partial<Arrival> = {}) =>
   arrival(id, { priority: "batch", ...more });
 
-/** A gateway with a replica of its own and the gateway of another region, all slots and queues full of batch work. */
+/** A gateway with its own replica and the gateway of another region, all slots and queues full of batch work. */
 function fullGateway() {
   const core = createScheduler(schedulerSettings({ maxWaiting: 3 }, { ownRegion: "here" }));
   const pool = (region: string, isGateway: boolean) => ({

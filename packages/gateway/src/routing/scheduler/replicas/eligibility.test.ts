@@ -150,7 +150,7 @@ test.each<{
   expect(rig({ here, there }).expected(query)).toBe(expected);
 });
 
-test("an answer of another version than the latest that was told makes that unknown until the next probe", () => {
+test("an answer of another version than the latest that was reported makes that unknown until the next probe", () => {
   const { ask, tell, probed, expected } = rig({ here: listed(1n) });
   const answered = (version: bigint, hints: Partial<Arrival> = {}) => {
     const sent = ask(hints).find(({ type }) => type === "send");

@@ -10,7 +10,7 @@ export class RecentValues {
     this.#sorted = new Float64Array(size);
   }
 
-  /** Adds a value, in the place of the oldest one. @returns the median; the upper one of two in the middle */
+  /** Adds a value, in place of the oldest one. @returns the median; the upper one of two in the middle */
   add(value: number): number {
     const latest = this.#latest;
     const sorted = this.#sorted;

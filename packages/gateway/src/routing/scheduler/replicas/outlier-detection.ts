@@ -104,7 +104,7 @@ export function createOutlierDetection(
 
   /**
    * Whether another replica of a pool has proved itself: one that only a probe has readmitted is nothing to be compared with,
-   * nor to rely on in the place of one that answers.
+   * nor to rely on in place of one that answers.
    */
   function hasReadyPeer({ replicas }: Pool, replica: ScheduledReplica): boolean {
     for (const each of replicas.values()) {

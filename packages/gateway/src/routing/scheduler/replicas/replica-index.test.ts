@@ -7,7 +7,7 @@ import type { TakenSlot } from "./taken-slot.ts";
 
 const settings = schedulerSettings({}, { ownRegion: "here" });
 
-/** Adds a replica: a server with two at a time, one whose limit is learnt, or a device that is timed. */
+/** Adds a replica: a server with two at a time, one whose limit is learned, or a device that is timed. */
 function addTo(index: ReturnType<typeof createReplicaIndex>, number: number): ScheduledReplica {
   const parallelism = number % 3 === 0 ? 2 : number % 3 === 1 ? ("auto" as const) : 1;
   return index.add(

@@ -137,7 +137,7 @@ test("an event-loop stall does not count as service time", () => {
   expect(slots.answered(slot, 202.4)).toBeCloseTo(2);
 });
 
-test("a shorter way is believed at once, a longer one by and by", () => {
+test("a shorter way counts immediately, a longer one by and by", () => {
   const slots = new ReplicaSlots(settings);
   slots.observeRoundTrip(1);
   expect(slots.roundTripMs).toBe(1);

@@ -51,7 +51,7 @@ export interface Http2Connection {
   ping(onAnswer: (roundTripMs: number | undefined) => void): boolean;
   /** Takes no more requests, and ends when those in flight have ended. */
   close(): void;
-  /** Ends at once. Streams in flight end with `error`. */
+  /** Ends immediately. Streams in flight end with `error`. */
   destroy(error: Error): void;
 }
 

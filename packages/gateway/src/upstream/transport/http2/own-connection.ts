@@ -266,7 +266,7 @@ class OwnConnection implements Http2Connection, FrameTarget, StreamOwner {
     this.#endIfDone();
   }
 
-  /** Takes a stream out. @returns whether the server was told, as it is unless both sides know that it is over */
+  /** Takes a stream out. @returns whether the server got a reset, as it does unless both sides know that it is over */
   #remove(stream: OwnStream): boolean {
     stream.isOver = true;
     const isDone = stream.isReset || (stream.isAnswered && stream.unsentBytes === 0);

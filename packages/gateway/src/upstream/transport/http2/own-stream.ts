@@ -8,7 +8,7 @@ export interface StreamOwner {
   mayRead(position: number): boolean;
 }
 
-/** A request of our own HTTP/2 connection. */
+/** A request of an own HTTP/2 connection. */
 export class OwnStream implements Http2Stream {
   id: number | undefined;
   resetCode = 0;

@@ -22,7 +22,7 @@ export async function sendAnswer(
     },
     body: form?.isText ? encodedPieces(pieces) : pieces,
     trailers: () => fieldsOf(answer.trailer),
-    // gRPC joins headers and trailers of a call that failed at once, and of no other.
+    // gRPC joins headers and trailers of a call that failed before its first message, and of no other.
     isTrailersOnly: (trailers) => trailers["grpc-status"] !== "0",
   });
 }

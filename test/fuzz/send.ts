@@ -5,7 +5,7 @@ import { startFakeReplica } from "../support/fake-replica.ts";
 import { startGateway } from "../support/running-gateway.ts";
 import type { FuzzInput } from "./targets.ts";
 
-/** A gateway that is told apart from its callers' faults by what its output says. */
+/** A gateway whose output distinguishes its faults from those of its callers. */
 export interface FuzzGateway extends AsyncDisposable {
   readonly port: number;
   readonly url: string;

@@ -161,7 +161,7 @@ export function createInvariants({ isCalm = false }: InvariantsOptions = {}): In
   };
 }
 
-/** What is left of a fault of a replica's own after its own answer is less by this. */
+/** By how much each answer of a replica reduces the count of its faults. */
 const answerWeight = 0.25;
 
 const keyOf = ({ model, replicaId }: Send): string => `${model} ${replicaId}`;

@@ -83,7 +83,7 @@ const relativeTo =
   (path) =>
     textFromUtf8(readRegularFile(resolve(dirname(fileName), path)));
 
-/** Checks the shape of each setting, and whether they fit together: all faults together. */
+/** Checks the shape of each setting, and whether they fit together. Returns all faults, not only the first. */
 function checked(value: unknown): {
   readonly options: GatewayOptions | undefined;
   readonly faults: readonly PathFault[];

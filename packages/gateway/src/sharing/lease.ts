@@ -19,7 +19,11 @@ export interface Lease {
   release(holder: string): Promise<void>;
 }
 
-/** Creates a lease in a file, for gateways on one machine. Of several that take it over at the same moment one does. */
+/**
+ * Creates a lease in a file, for gateways on one machine. Of several that take it over as it was seen, one does. One that
+ * comes too late puts the file back: a gateway that looks within that moment finds none, and may take it as well, which the
+ * other sees at its next look.
+ */
 export function createFileLease(path: string): Lease {
   const read = async (file = path): Promise<LeaseState | undefined> => {
     try {

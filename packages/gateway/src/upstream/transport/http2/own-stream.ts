@@ -8,7 +8,7 @@ export interface StreamOwner {
   mayRead(position: number): boolean;
 }
 
-/** A request of an own HTTP/2 connection. */
+/** A request over the HTTP/2 client of this folder. */
 export class OwnStream implements Http2Stream {
   id: number | undefined;
   resetCode = 0;
